@@ -1,0 +1,1 @@
+"""The library door: an agent to talk to."""

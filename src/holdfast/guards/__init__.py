@@ -1,0 +1,1 @@
+"""The stations of a call, each ignorant of the others."""

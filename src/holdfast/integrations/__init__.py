@@ -1,0 +1,1 @@
+"""Doors in process: guards inside the SDKs people already use."""

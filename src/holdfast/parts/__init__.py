@@ -1,0 +1,1 @@
+"""Single parts to use alone: a policy with a clock and a lock around it."""

@@ -1,0 +1,1 @@
+"""Rules without hands: frozen values in, decisions out."""

@@ -1,0 +1,1 @@
+"""The Messages API's vocabulary: bytes in, facts out, no I/O."""

@@ -1,0 +1,133 @@
+"""What a message used, as the Messages API counts it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self, cast
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenCounts:
+    """Tokens by billing kind; `input_tokens` excludes everything read from or written to the prompt cache."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+    """All cache writes; those that live one hour are counted again in the next field."""
+    cache_creation_1h_input_tokens: int = 0
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The length of the prompt: input, cache reads and cache writes together."""
+        return self.input_tokens + self.cache_read_input_tokens + self.cache_creation_input_tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Iteration(TokenCounts):
+    """One sampling step of a server-tool loop, a compaction or an advisor's turn."""
+
+    type: str = "message"
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage(TokenCounts):
+    """The `usage` object of a message; unknown members stay in `extra`, so that a price can be recomputed."""
+
+    web_search_requests: int = 0
+    web_fetch_requests: int = 0
+    thinking_tokens: int = 0
+    service_tier: str | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
+    iterations: tuple[Iteration, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+
+    @classmethod
+    def of(cls, usage: "Mapping[str, Any] | Usage | None") -> "Usage":
+        """Read a `usage` object; what is missing, null or no count is zero, and nothing here raises."""
+        if isinstance(usage, Usage):
+            return usage
+        return _read(usage or {})
+
+    def merged(self, newer: Mapping[str, Any]) -> "Usage":
+        """This usage with the members of a later event laid over it: every count there is cumulative."""
+        return _read(
+            {**self.as_mapping(), **{name: value for name, value in newer.items() if value is not None}}
+        )
+
+    def as_mapping(self) -> dict[str, Any]:
+        """The wire shape again."""
+        raw: dict[str, Any] = dict(self.extra)
+        raw |= {
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "cache_read_input_tokens": self.cache_read_input_tokens,
+            "cache_creation_input_tokens": self.cache_creation_input_tokens,
+        }
+        return raw
+
+    def with_output(self, output_tokens: int) -> Self:
+        """The same usage with another output count."""
+        return replace(self, output_tokens=output_tokens)
+
+
+def _count(source: Mapping[str, Any], name: str) -> int:
+    value = source.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _word(source: Mapping[str, Any], name: str) -> str | None:
+    value = source.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _mapping(source: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = source.get(name)
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+
+
+def _counts(source: Mapping[str, Any]) -> dict[str, int]:
+    written = _mapping(source, "cache_creation")
+    long_lived = _count(written, "ephemeral_1h_input_tokens")
+    split = long_lived + _count(written, "ephemeral_5m_input_tokens")
+    return {
+        "input_tokens": _count(source, "input_tokens"),
+        "output_tokens": _count(source, "output_tokens"),
+        "cache_read_input_tokens": _count(source, "cache_read_input_tokens"),
+        "cache_creation_input_tokens": max(_count(source, "cache_creation_input_tokens"), split),
+        "cache_creation_1h_input_tokens": long_lived,
+    }
+
+
+def _iterations(source: Mapping[str, Any]) -> tuple[Iteration, ...]:
+    value = source.get("iterations")
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        return ()
+    steps = [
+        cast("Mapping[str, Any]", step)
+        for step in cast("Sequence[object]", value)
+        if isinstance(step, Mapping)
+    ]
+    return tuple(
+        Iteration(**_counts(step), type=_word(step, "type") or "message", model=_word(step, "model"))
+        for step in steps
+    )
+
+
+_SIMPLE = frozenset(f.name for f in fields(TokenCounts)) - {"cache_creation_1h_input_tokens"}
+
+
+def _read(source: Mapping[str, Any]) -> Usage:
+    tools = _mapping(source, "server_tool_use")
+    return Usage(
+        **_counts(source),
+        web_search_requests=_count(tools, "web_search_requests"),
+        web_fetch_requests=_count(tools, "web_fetch_requests"),
+        thinking_tokens=_count(_mapping(source, "output_tokens_details"), "thinking_tokens"),
+        service_tier=_word(source, "service_tier"),
+        speed=_word(source, "speed"),
+        inference_geo=_word(source, "inference_geo"),
+        iterations=_iterations(source),
+        extra={name: value for name, value in source.items() if name not in _SIMPLE},
+    )
