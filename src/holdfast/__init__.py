@@ -1,3 +1,101 @@
-"""holdfast: the production runtime for Claude agents."""
+"""holdfast: the production runtime for Claude agents.
 
-__version__ = "0.1.0.dev0"
+Names are loaded when they are first used, so that `import holdfast` stays light.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from holdfast.version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from holdfast.agent.agent import ProductionAgent as ProductionAgent
+    from holdfast.agent.reply import Reply as Reply
+    from holdfast.errors import BudgetExhausted as BudgetExhausted
+    from holdfast.errors import CallNotPermitted as CallNotPermitted
+    from holdfast.errors import ConfigError as ConfigError
+    from holdfast.errors import DeadlineExceeded as DeadlineExceeded
+    from holdfast.errors import HoldfastError as HoldfastError
+    from holdfast.errors import InputRejected as InputRejected
+    from holdfast.errors import RateLimited as RateLimited
+    from holdfast.errors import Refused as Refused
+    from holdfast.errors import StoreUnavailable as StoreUnavailable
+    from holdfast.errors import UnknownModel as UnknownModel
+    from holdfast.errors import UpstreamError as UpstreamError
+    from holdfast.hold import Holdfast as Holdfast
+    from holdfast.parts.breaker import CircuitBreaker as CircuitBreaker
+    from holdfast.parts.cost import CostTracker as CostTracker
+    from holdfast.parts.prices import PriceBook as PriceBook
+    from holdfast.parts.redactor import Redactor as Redactor
+    from holdfast.parts.retry import Retry as Retry
+    from holdfast.parts.retry import is_retryable as is_retryable
+    from holdfast.parts.validator import InputValidator as InputValidator
+    from holdfast.settings import Settings as Settings
+    from holdfast.telemetry.logs import AgentLogger as AgentLogger
+    from holdfast.wire.usage import Usage as Usage
+
+_HOMES = {
+    "AgentLogger": "telemetry.logs",
+    "BudgetExhausted": "errors",
+    "CallNotPermitted": "errors",
+    "CircuitBreaker": "parts.breaker",
+    "ConfigError": "errors",
+    "CostTracker": "parts.cost",
+    "DeadlineExceeded": "errors",
+    "Holdfast": "hold",
+    "HoldfastError": "errors",
+    "InputRejected": "errors",
+    "InputValidator": "parts.validator",
+    "PriceBook": "parts.prices",
+    "ProductionAgent": "agent.agent",
+    "RateLimited": "errors",
+    "Redactor": "parts.redactor",
+    "Refused": "errors",
+    "Reply": "agent.reply",
+    "Retry": "parts.retry",
+    "Settings": "settings",
+    "StoreUnavailable": "errors",
+    "UnknownModel": "errors",
+    "UpstreamError": "errors",
+    "Usage": "wire.usage",
+    "is_retryable": "parts.retry",
+}
+
+__all__ = [
+    "AgentLogger",
+    "BudgetExhausted",
+    "CallNotPermitted",
+    "CircuitBreaker",
+    "ConfigError",
+    "CostTracker",
+    "DeadlineExceeded",
+    "Holdfast",
+    "HoldfastError",
+    "InputRejected",
+    "InputValidator",
+    "PriceBook",
+    "ProductionAgent",
+    "RateLimited",
+    "Redactor",
+    "Refused",
+    "Reply",
+    "Retry",
+    "Settings",
+    "StoreUnavailable",
+    "UnknownModel",
+    "UpstreamError",
+    "Usage",
+    "is_retryable",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

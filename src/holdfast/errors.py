@@ -4,6 +4,7 @@ HoldfastError
   Refused                   nobody was charged
     InputRejected           400 policy_blocked
       MalformedRequest      400 invalid_request_error (the body is not a Messages request)
+        ThreadUnsupported   400 invalid_request_error (the SDK then sends the whole conversation)
       RequestTooLarge       413 request_too_large
     Unauthenticated         401 authentication_error
     NotAllowed              403 permission_error
@@ -18,6 +19,7 @@ HoldfastError
   UnknownModel              400 invalid_request_error
   StoreUnavailable          503 api_error
   ConfigError               at start only
+    KeyMissing              no key for an upstream that needs one
 
 Why a guard answers `policy_blocked` and not `invalid_request_error`: on the latter Claude Code strips
 capabilities and sends the same request again, up to six times.
@@ -40,6 +42,7 @@ class HoldfastError(Exception):
         retry_after: seconds until it makes sense to come back, or `None`.
         request_id: the call this happened to, or `None`.
         details: further members of `error.details`.
+        attempts: how often the upstream had been asked when this happened.
     """
 
     error_code: ClassVar[str] = "holdfast_internal_error"
@@ -62,6 +65,7 @@ class HoldfastError(Exception):
         self.retry_after = retry_after
         self.request_id = request_id
         self.details: Mapping[str, object] = details or {}
+        self.attempts = 0
 
     def say(self, language: Language) -> str:
         """The sentence in the reader's language."""
@@ -89,6 +93,12 @@ class MalformedRequest(InputRejected):
 
     error_code = "holdfast_request_malformed"
     error_type = "invalid_request_error"
+
+
+class ThreadUnsupported(MalformedRequest):
+    """The body continues a message thread; on the API's own code the official SDK sends the whole conversation."""
+
+    error_code = "thread_unsupported_request"
 
 
 class RequestTooLarge(InputRejected):
@@ -193,3 +203,9 @@ class ConfigError(HoldfastError):
     """A setting or an argument is wrong; raised at start, never by a call in flight."""
 
     error_code = "holdfast_config_invalid"
+
+
+class KeyMissing(ConfigError):
+    """An upstream needs a key and none was found."""
+
+    error_code = "holdfast_key_missing"

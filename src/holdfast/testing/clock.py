@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from math import inf
 from threading import Lock
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -18,6 +19,10 @@ class FakeClock:
     """
 
     def __init__(self, start: datetime = START) -> None:
+        if start.tzinfo is None:
+            raise ValueError(
+                "a clock starts at a timezone-aware moment, such as datetime(2026, 1, 1, tzinfo=UTC)"
+            )
         self._start = start
         self._elapsed = 0.0
         self._lock = Lock()
@@ -27,10 +32,10 @@ class FakeClock:
         return f"FakeClock(elapsed={self._elapsed:g})"
 
     def advance(self, seconds: float | timedelta) -> None:
-        """Move time forward by `seconds`; going back raises `ValueError`."""
+        """Move time forward by `seconds`; going back, or nowhere, raises `ValueError`."""
         step = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
-        if step < 0:
-            raise ValueError("a monotonic clock never goes back")
+        if not 0 <= step < inf:
+            raise ValueError("a monotonic clock never goes back, and not beyond all time either")
         with self._lock:
             self._elapsed += step
 

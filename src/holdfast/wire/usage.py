@@ -51,9 +51,15 @@ class Usage(TokenCounts):
         return _read(usage or {})
 
     def merged(self, newer: Mapping[str, Any]) -> "Usage":
-        """This usage with the members of a later event laid over it: every count there is cumulative."""
+        """This usage with the members of a later event laid over it: every count there is cumulative.
+
+        A member that is null or of no known shape leaves what was known standing.
+        """
         return _read(
-            {**self.as_mapping(), **{name: value for name, value in newer.items() if value is not None}}
+            {
+                **self.as_mapping(),
+                **{name: value for name, value in newer.items() if _is_readable(name, value)},
+            }
         )
 
     def as_mapping(self) -> dict[str, Any]:
@@ -72,9 +78,15 @@ class Usage(TokenCounts):
         return replace(self, output_tokens=output_tokens)
 
 
+def is_count(value: object) -> bool:
+    """Whether `value` is a number of tokens or requests; some JSON writers make 12 to 12.0."""
+    whole = value.is_integer() if isinstance(value, float) else type(value) is int
+    return whole and cast("float", value) >= 0
+
+
 def _count(source: Mapping[str, Any], name: str) -> int:
-    value = source.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    value: Any = source.get(name)
+    return int(value) if is_count(value) else 0
 
 
 def _word(source: Mapping[str, Any], name: str) -> str | None:
@@ -116,6 +128,19 @@ def _iterations(source: Mapping[str, Any]) -> tuple[Iteration, ...]:
 
 
 _SIMPLE = frozenset(f.name for f in fields(TokenCounts)) - {"cache_creation_1h_input_tokens"}
+
+_SHAPES: Mapping[str, type] = {
+    "cache_creation": Mapping,
+    "server_tool_use": Mapping,
+    "output_tokens_details": Mapping,
+    "iterations": list,
+}
+
+
+def _is_readable(name: str, value: object) -> bool:
+    if name in _SIMPLE:
+        return is_count(value)
+    return value is not None and isinstance(value, _SHAPES.get(name, object))
 
 
 def _read(source: Mapping[str, Any]) -> Usage:

@@ -1,0 +1,1 @@
+"""What holdfast costs, as ratios measured in one run beside its peers."""

@@ -1,0 +1,45 @@
+"""`POST /v1/messages`: bytes to a call, through the pipeline, and bytes back."""
+
+from holdfast.assembly import Runtime
+from holdfast.gateway.identity import principal
+from holdfast.gateway.reading import expect_json
+from holdfast.gateway.responding import EVENT_STREAM, Outlet
+from holdfast.pipeline import Call, Incoming, Settling
+from holdfast.wire.headers import Headers, get, merged, response_headers
+
+
+async def answer_messages(runtime: Runtime, outlet: Outlet, incoming: Incoming) -> None:
+    """Answer one Messages request; raises the typed error when it is refused or fails before it began."""
+    expect_json(incoming.headers)
+    call = runtime.call(incoming, principal(incoming.headers), request_id=outlet.request_id)
+    answer = await runtime.pipeline(call)
+    try:
+        await outlet.start(answer.response.status, _headers(runtime, call, answer))
+        async for chunk in answer:
+            await outlet.write(chunk)
+        await outlet.end()
+    finally:
+        await answer.aclose()
+
+
+def _headers(runtime: Runtime, call: Call, answer: Settling) -> Headers:
+    response = answer.response
+    headers = response_headers(response.headers)
+    ours = {
+        "x-holdfast-request-id": call.request_id,
+        "x-holdfast-outcome": response.label if response.status < 400 else "failed",
+        "x-holdfast-attempts": str(response.attempts),
+    }
+    if response.attempts > 1 and get(headers, "x-should-retry") == "true":
+        # We have tried again already; a client that does so as well would triple what upstream is asked.
+        ours["x-should-retry"] = "false"
+    if response.length is not None:
+        ours["content-length"] = str(response.length)
+    if (get(headers, "content-type") or "").startswith(EVENT_STREAM):
+        # A proxy that gathers events before it passes them on makes a stream look dead.
+        ours |= {"cache-control": "no-cache", "x-accel-buffering": "no"}
+    if response.meter.model:
+        ours["x-holdfast-model"] = response.meter.model.strip()
+    if response.meter.complete and (cost := runtime.cost(call, response.meter)) is not None:
+        ours["x-holdfast-cost"] = f"{cost:f}"
+    return merged(headers, ours)

@@ -1,0 +1,34 @@
+"""What an attempt is charged with when the upstream never said what it used."""
+
+from holdfast.policy.failure import Charge
+from holdfast.wire.messages import MessagesRequest
+from holdfast.wire.usage import Usage
+
+BYTES_PER_TOKEN = 2
+"""Few enough that no language of the product is reckoned too low: English has about 4, Korean 3."""
+TOOLS_OVERHEAD = 700
+"""Tokens that the API adds for tools, at most, beside their definitions."""
+IMAGE_TOKENS = 5_000
+"""Tokens of the largest image."""
+
+
+def input_bound(request: MessagesRequest) -> int:
+    """Tokens that a request has at most, reckoned from its size alone."""
+    tools = TOOLS_OVERHEAD if request.tool_names else 0
+    return -(-request.text_bytes // BYTES_PER_TOKEN) + tools + IMAGE_TOKENS * request.image_count
+
+
+def used_in_vain(charge: Charge, seen: Usage, request: MessagesRequest) -> tuple[Usage, bool] | None:
+    """What to charge a failed attempt with and whether that is an estimate; `None` for nothing at all.
+
+    What the upstream said counts; a request that it may have worked on without saying so is presumed to have
+    cost its input, and after a whole answer that could not be read also all output asked for.
+    """
+    if charge == "release":
+        return None
+    if charge in ("settle_start", "settle_partial") and seen != Usage():
+        return seen, charge == "settle_partial"
+    whole = charge == "presume_full"
+    output = max(seen.output_tokens, request.max_tokens or 0) if whole else seen.output_tokens
+    presumed = Usage(input_tokens=input_bound(request), output_tokens=output)
+    return (seen.with_output(output) if seen.prompt_tokens else presumed), True

@@ -1,0 +1,263 @@
+"""What every store must keep, as contracts that any adapter of a port can be held to."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from uuid import uuid4
+
+from holdfast.ports import CallRecord, Ledger, Totals
+from holdfast.stores.open import open_ledger
+from holdfast.wire.usage import Usage
+
+BEYOND_64_BITS = 2**63 + 1
+MANY = 5_000
+
+LedgerContract = Callable[[Ledger], Awaitable[None]]
+"""Given a new, empty ledger; raises `AssertionError` where it is broken. Whoever opened the ledger closes it."""
+
+DurableLedgerContract = Callable[[Callable[[], Ledger]], Awaitable[None]]
+"""Given a function that opens the same store again and again, empty the first time; closes what it opens."""
+
+
+def a_record(request_id: str, *, cost_pico: int | None = 105_000_000, input_tokens: int = 10) -> CallRecord:
+    """A call as a ledger is given it: 10 tokens in, 7 out, in Korean where a name may be."""
+    return CallRecord(
+        request_id=request_id,
+        at=datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC),
+        door="gateway",
+        key="local",
+        user="김철수 🦊",
+        run='run "1"; DROP TABLE calls --',
+        agent=None,
+        model="claude-sonnet-5-5",
+        served_model="claude-sonnet-5-5",
+        upstream="anthropic",
+        stream=True,
+        end="answered",
+        status=200,
+        error_code=None,
+        attempts=2,
+        stop_reason="end_turn",
+        usage=Usage.of({"input_tokens": input_tokens, "output_tokens": 7, "note": "메모"}),
+        estimated=False,
+        cost_pico=cost_pico,
+        price_version="2026-11-01",
+        duration_ms=12.5,
+    )
+
+
+async def an_empty_ledger_knows_nothing(ledger: Ledger) -> None:
+    """No call, no sum."""
+    assert await ledger.find("hfr_0") is None
+    assert await ledger.newest(10) == ()
+    assert await ledger.totals() == Totals(calls=0, input_tokens=0, output_tokens=0, cost_pico=0, unpriced=0)
+
+
+async def a_record_comes_back_as_it_was_given(ledger: Ledger) -> None:
+    """Every field, in any script, and a moment of any time zone."""
+    entry = a_record("hfr_1")
+    far = replace(entry, request_id="hfr_2", at=entry.at.astimezone(timezone(timedelta(hours=9))))
+    bare = replace(
+        entry,
+        request_id="hfr_3",
+        user=None,
+        run="",
+        served_model=None,
+        upstream=None,
+        stream=False,
+        end="refused",
+        status=400,
+        error_code="holdfast_input_rejected",
+        attempts=0,
+        stop_reason=None,
+        usage=Usage.of(None),
+        estimated=True,
+        cost_pico=None,
+        price_version=None,
+        duration_ms=0.0,
+    )
+    for given in (entry, far, bare):
+        await ledger.record(given)
+        assert await ledger.find(given.request_id) == given
+
+
+async def a_record_is_taken_once(ledger: Ledger) -> None:
+    """The second record of an id changes neither the first nor any sum."""
+    await ledger.record(a_record("hfr_1"))
+    before = await ledger.totals()
+    await ledger.record(a_record("hfr_1", cost_pico=1, input_tokens=999))
+    assert await ledger.totals() == before
+    assert await ledger.newest(10) == (a_record("hfr_1"),)
+
+
+async def a_record_given_twice_at_once_is_taken_once(ledger: Ledger) -> None:
+    """Also when both are on their way together."""
+    await asyncio.gather(*(ledger.record(a_record("hfr_1")) for _ in range(20)))
+    assert (await ledger.totals()).calls == 1
+
+
+async def the_newest_come_first(ledger: Ledger) -> None:
+    """In the order of recording, at most as many as asked for."""
+    for number in range(5):
+        await ledger.record(a_record(f"hfr_{number}"))
+    assert [entry.request_id for entry in await ledger.newest(3)] == ["hfr_4", "hfr_3", "hfr_2"]
+    assert len(await ledger.newest(100)) == 5
+    assert await ledger.newest(0) == ()
+    assert await ledger.newest(-1) == ()
+
+
+async def totals_are_the_exact_sums_of_all_rows(ledger: Ledger) -> None:
+    """Beyond 64 bits too, where a database would begin to round."""
+    costs = (BEYOND_64_BITS, BEYOND_64_BITS + 1, 1, 0, None, None)
+    for number, cost in enumerate(costs):
+        await ledger.record(a_record(f"hfr_{number}", cost_pico=cost))
+    rows, totals = await ledger.newest(len(costs)), await ledger.totals()
+    assert totals.cost_pico == sum(cost or 0 for cost in costs) == sum(row.cost_pico or 0 for row in rows)
+    assert totals.cost == Decimal(totals.cost_pico) / 10**12
+    assert (totals.calls, totals.unpriced) == (6, 2)
+    assert (totals.input_tokens, totals.output_tokens) == (60, 42)
+    assert rows[-1].cost_pico == BEYOND_64_BITS
+
+
+async def many_records_at_once_are_all_taken(ledger: Ledger) -> None:
+    """5,000 callers, none of them waits for another, none of them is lost."""
+    await asyncio.gather(*(ledger.record(a_record(f"hfr_{number}", cost_pico=3)) for number in range(MANY)))
+    totals = await ledger.totals()
+    assert (totals.calls, totals.cost_pico) == (MANY, 3 * MANY)
+    assert {row.request_id for row in await ledger.newest(MANY)} == {f"hfr_{n}" for n in range(MANY)}
+
+
+async def a_cancelled_record_breaks_nothing(ledger: Ledger) -> None:
+    """Whoever is cancelled while recording leaves a ledger that goes on."""
+    task = asyncio.ensure_future(ledger.record(a_record("hfr_1")))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task})
+    await ledger.record(a_record("hfr_2"))
+    assert await ledger.find("hfr_2") is not None
+
+
+async def a_check_of_a_healthy_ledger_leaves_no_trace(ledger: Ledger) -> None:
+    """It passes, and nothing is recorded by it."""
+    await ledger.check()
+    assert (await ledger.totals()).calls == 0
+
+
+async def closing_twice_is_closing_once(ledger: Ledger) -> None:
+    """Closing never raises."""
+    await ledger.record(a_record("hfr_1"))
+    await ledger.aclose()
+    await ledger.aclose()
+
+
+async def what_was_recorded_is_there_when_the_store_is_opened_again(open_again: Callable[[], Ledger]) -> None:
+    """Rows and sums."""
+    first = open_again()
+    await first.record(a_record("hfr_1"))
+    totals = await first.totals()
+    await first.aclose()
+    second = open_again()
+    try:
+        assert await second.find("hfr_1") == a_record("hfr_1")
+        assert await second.totals() == totals
+    finally:
+        await second.aclose()
+
+
+async def what_waits_is_written_before_the_store_is_closed(open_again: Callable[[], Ledger]) -> None:
+    """`aclose` loses nothing that `record` had been asked for."""
+    first = open_again()
+    waiting = [asyncio.ensure_future(first.record(a_record(f"hfr_{number}"))) for number in range(300)]
+    await asyncio.sleep(0)
+    await first.aclose()
+    await asyncio.gather(*waiting)
+    second = open_again()
+    try:
+        assert (await second.totals()).calls == 300
+    finally:
+        await second.aclose()
+
+
+async def two_that_have_it_open_see_one_book(open_again: Callable[[], Ledger]) -> None:
+    """What one records the other finds, and the sums are of both."""
+    one, other = open_again(), open_again()
+    try:
+        await asyncio.gather(
+            *(book.record(a_record(f"hfr_{n}")) for n in range(100) for book in (one, other)),
+        )
+        assert (await one.totals()).calls == (await other.totals()).calls == 100
+    finally:
+        await one.aclose()
+        await other.aclose()
+
+
+async def what_was_acknowledged_survives_kill_9(url: str) -> None:
+    """A process that writes to the store at `url` is killed: whatever it was told is recorded is there.
+
+    Once killed early and once late, and the sums are those of the rows.
+    """
+    acknowledged: list[str] = []
+    for count in (1, 500):
+        acknowledged += await asyncio.to_thread(_kill_after, url, count)
+    ledger = open_ledger(url)
+    try:
+        await ledger.record(a_record("hfr_after"))
+        rows = await ledger.newest(1_000_000)
+        assert {row.request_id for row in rows} >= {*acknowledged, "hfr_after"}
+        totals = await ledger.totals()
+        assert (totals.calls, totals.cost_pico) == (len(rows), sum(row.cost_pico or 0 for row in rows))
+    finally:
+        await ledger.aclose()
+
+
+async def write_for_ever(url: str) -> None:
+    """Record call after call, several at once, and print the id of each as soon as it is acknowledged."""
+    ledger, run = open_ledger(url), uuid4()
+
+    async def write(number: int) -> None:
+        request_id = f"hfr_{run}_{number}"
+        await ledger.record(a_record(request_id))
+        sys.stdout.write(f"{request_id}\n")
+        sys.stdout.flush()
+
+    number = 0
+    while True:
+        await asyncio.gather(*(write(number + one) for one in range(8)))
+        number += 8
+
+
+def _kill_after(url: str, count: int) -> list[str]:
+    program = (
+        "import asyncio, sys; from holdfast.testing.conformance import write_for_ever;"
+        " asyncio.run(write_for_ever(sys.argv[1]))"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, url], stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        seen = [writer.stdout.readline() for _ in range(count)]
+        writer.send_signal(signal.SIGKILL)
+        seen += writer.stdout.readlines()
+    return [line.strip() for line in seen if line.endswith("\n")]
+
+
+LEDGER_CONTRACTS: tuple[LedgerContract, ...] = (
+    an_empty_ledger_knows_nothing,
+    a_record_comes_back_as_it_was_given,
+    a_record_is_taken_once,
+    a_record_given_twice_at_once_is_taken_once,
+    the_newest_come_first,
+    totals_are_the_exact_sums_of_all_rows,
+    many_records_at_once_are_all_taken,
+    a_cancelled_record_breaks_nothing,
+    a_check_of_a_healthy_ledger_leaves_no_trace,
+    closing_twice_is_closing_once,
+)
+DURABLE_LEDGER_CONTRACTS: tuple[DurableLedgerContract, ...] = (
+    what_was_recorded_is_there_when_the_store_is_opened_again,
+    what_waits_is_written_before_the_store_is_closed,
+    two_that_have_it_open_see_one_book,
+)

@@ -1,0 +1,70 @@
+"""One circuit for every target."""
+
+import threading
+from collections import OrderedDict
+from dataclasses import fields
+
+from holdfast.clock import Clock, Dice
+from holdfast.events import CircuitChanged, Observer, unobserved
+from holdfast.parts.breaker import CircuitBreaker
+from holdfast.policy.breaker import BreakerConfig, Transition
+
+KEPT = 1_000
+"""Circuits kept at once: callers name the models, so the number must not be theirs to choose."""
+
+TUNING = tuple(spec.name for spec in fields(BreakerConfig))
+
+
+class Circuits:
+    """Finds the circuit of a target, or begins one; safe from any thread."""
+
+    def __init__(
+        self, config: BreakerConfig, *, clock: Clock, dice: Dice, observe: Observer = unobserved
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._dice = dice
+        self._observe = observe
+        self._lock = threading.Lock()
+        self._circuits: OrderedDict[str, CircuitBreaker] = OrderedDict()
+
+    def of(self, target: str) -> CircuitBreaker:
+        """The circuit of a target; beyond `KEPT` the one unused longest begins afresh."""
+        with self._lock:
+            circuit = self._circuits.get(target)
+            if circuit is None:
+                circuit = self._circuits[target] = CircuitBreaker(
+                    target,
+                    **{name: getattr(self._config, name) for name in TUNING},
+                    clock=self._clock,
+                    dice=self._dice,
+                    on_transition=lambda change: self._announce(target, change),
+                )
+                if len(self._circuits) > KEPT:
+                    self._circuits.popitem(last=False)
+            else:
+                self._circuits.move_to_end(target)
+            return circuit
+
+    def state(self, target: str) -> str:
+        """The state of a target's circuit; one never used is closed."""
+        with self._lock:
+            circuit = self._circuits.get(target)
+        return "closed" if circuit is None else circuit.state
+
+    def states(self) -> dict[str, str]:
+        """The state of every circuit that has been used."""
+        with self._lock:
+            circuits = list(self._circuits.items())
+        return {target: circuit.state for target, circuit in circuits}
+
+    def _announce(self, target: str, change: Transition) -> None:
+        self._observe(
+            CircuitChanged(
+                circuit=target,
+                before=change.before,
+                after=change.after,
+                reason=change.reason,
+                retry_after=change.retry_after,
+            )
+        )
