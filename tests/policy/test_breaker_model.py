@@ -365,7 +365,7 @@ def planted(changes: list[tuple[str, str]]) -> type[Circuit]:
         assert source.count(before) == 1, f"the fault no longer fits the source: {before!r}"
         source = source.replace(before, after)
     namespace = dict(vars(breaker))
-    exec(compile(source, "mutant", "exec"), namespace)
+    exec(compile(source, "<mutant>", "exec"), namespace)
     mutant: type[Circuit] = namespace["Circuit"]
     return mutant
 

@@ -84,7 +84,7 @@ def planted(fault: tuple[str, str]) -> Make:
     source = "\n".join(inspect.getsource(part) for part in (Gate, RampGate, gate_of))
     assert source.count(before) == 1, f"the fault no longer fits the source: {before!r}"
     namespace = dict(vars(machine))
-    exec(compile(source.replace(before, after), "mutant", "exec"), namespace)
+    exec(compile(source.replace(before, after), "<mutant>", "exec"), namespace)
     make: Make = namespace["gate_of"]
     return make
 
