@@ -4,11 +4,12 @@ import asyncio
 import os
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 
 from holdfast.clock import SYSTEM_CLOCK, Clock, Dice
 from holdfast.errors import ConfigError, KeyMissing, ThreadUnsupported, UnknownModel
@@ -18,9 +19,11 @@ from holdfast.guards.screen import ScreenGuard
 from holdfast.language import Sentence
 from holdfast.parts.prices import PriceBook
 from holdfast.pipeline import Call, Guard, Incoming, Pipeline, Principal
+from holdfast.policy.breaker import BreakerConfig
+from holdfast.policy.gate import GateConfig
 from holdfast.policy.money import dollars
 from holdfast.policy.retry import RetryBudget
-from holdfast.policy.routing import ANTHROPIC_URL, KEY_ENV, SIMULATOR, UpstreamConfig, targets
+from holdfast.policy.routing import ANTHROPIC_URL, KEY_ENV, SIMULATOR, UpstreamConfig, circuit_name, serves
 from holdfast.portal import Portal
 from holdfast.ports import Ledger
 from holdfast.settings import Settings
@@ -29,6 +32,8 @@ from holdfast.stores.open import open_ledger
 from holdfast.upstream.attempts import Attempts
 from holdfast.upstream.circuits import Circuits
 from holdfast.upstream.client import Client
+from holdfast.upstream.commit import EarlyCommit
+from holdfast.upstream.gates import Gates
 from holdfast.upstream.inprocess import InProcessClient
 from holdfast.upstream.relay import Relay
 from holdfast.upstream.request import Upstream
@@ -38,6 +43,7 @@ from holdfast.wire.meter import Meter
 from holdfast.wire.usage import Usage
 
 ANTHROPIC = UpstreamConfig.at(ANTHROPIC_URL)
+Leased = TypeVar("Leased", BreakerConfig, GateConfig)
 PATIENCE_MARGIN = 2.0
 """Seconds by which we answer before the client stops listening."""
 
@@ -51,6 +57,7 @@ class Runtime:
     ledger: Ledger
     prices: PriceBook
     circuits: Circuits
+    gates: Gates
     upstreams: tuple[Upstream, ...]
     pipeline: Pipeline
     relay: Relay
@@ -92,12 +99,17 @@ class Runtime:
 
     def circuit_state(self, model: str) -> str:
         """The state of the circuit that a call for `model` meets first."""
-        places = targets(model, [(upstream.name, upstream.config) for upstream in self.upstreams])
-        return self.circuits.state(places[0].name) if places else "closed"
+        first = next((upstream for upstream in self.upstreams if serves(upstream.config, model)), None)
+        return "closed" if first is None else self.circuits.state(circuit_name(first.name, model))
 
     def require_keys(self) -> None:
         """Raise `KeyMissing` when an upstream needs a key and it is nowhere to be found."""
         for upstream in self.upstreams:
+            if upstream.config.url == SIMULATOR:
+                continue
+            for variable in upstream.config.key_envs:
+                if variable not in upstream.further:
+                    raise _no_key(variable)
             if upstream.key is not None:
                 continue
             if upstream.config.key_env is not None:
@@ -107,7 +119,7 @@ class Runtime:
 
     async def aclose(self) -> None:
         """End what runs for threads without a loop, write down what is queued, close every connection."""
-        if not self.portal.is_here:
+        if self.portal.is_running and not self.portal.is_here:
             await asyncio.to_thread(self.portal.close)
         for upstream in self.upstreams:
             await upstream.client.aclose()
@@ -129,19 +141,20 @@ def assemble(
     ledger: Ledger | None = None,
 ) -> Runtime:
     """Build everything the settings describe; raises `ConfigError` and `StoreUnavailable`."""
-    settings = _with_upstreams(settings)
-    dice = dice or random.SystemRandom()
+    settings, dice = _with_upstreams(settings), dice or random.SystemRandom()
     prices = PriceBook.default(config=settings.pricing, clock=clock)
-    upstreams = tuple(
-        _upstream(name, config, settings, client or connect) for name, config in settings.upstreams.items()
-    )
-    circuits = Circuits(settings.breaker, clock=clock, dice=dice, observe=observe)
+    upstreams = _upstreams(settings, client or connect)
+    longest = settings.timeouts.deadline
+    circuits = Circuits(_leased(settings.breaker, longest), clock=clock, dice=dice, observe=observe)
+    gates = Gates(_leased(settings.gates, longest), clock=clock, dice=dice, observe=observe)
     attempts = Attempts(
         upstreams=upstreams,
         circuits=circuits,
+        gates=gates,
         retry=settings.retry,
         budgets={upstream.name: RetryBudget() for upstream in upstreams},
         stall=settings.timeouts.stall,
+        substitutes=settings.failover.models,
         clock=clock,
         dice=dice,
         observe=observe,
@@ -160,8 +173,9 @@ def assemble(
         ledger=book,
         prices=prices,
         circuits=circuits,
+        gates=gates,
         upstreams=upstreams,
-        pipeline=Pipeline(guards, attempts, observe),
+        pipeline=Pipeline(guards, EarlyCommit(send=attempts, after=settings.timeouts.commit_after), observe),
         relay=Relay(upstreams),
         portal=Portal(),
         new_id=new_request_id,
@@ -204,19 +218,28 @@ def _with_upstreams(settings: Settings) -> Settings:
     return settings if settings.upstreams else replace(settings, upstreams={"anthropic": ANTHROPIC})
 
 
-def _upstream(
-    name: str,
-    config: UpstreamConfig,
-    settings: Settings,
-    connect: Callable[[UpstreamConfig, Settings], Client],
-) -> Upstream:
-    return Upstream(name=name, config=config, client=connect(config, settings), key=_key(config))
+def _leased(config: Leased, deadline: float) -> Leased:
+    """The same settings with a lease that no honest call outlives."""
+    return replace(config, permit_lease=max(config.permit_lease, deadline))
 
 
-def _key(config: UpstreamConfig) -> str | None:
+def _upstreams(
+    settings: Settings, connect: Callable[[UpstreamConfig, Settings], Client]
+) -> tuple[Upstream, ...]:
+    opened: list[Upstream] = []
+    for name, config in settings.upstreams.items():
+        key, further = _keys(config)
+        client = connect(config, settings)
+        opened.append(Upstream(name=name, config=config, client=client, key=key, further=further))
+    return tuple(opened)
+
+
+def _keys(config: UpstreamConfig) -> tuple[str | None, Mapping[str, str]]:
+    """The first key, and the others by the names of their variables."""
     if config.url == SIMULATOR:
-        return SIMULATOR
-    return None if config.key_env is None else _secret(config.key_env)
+        return SIMULATOR, {}
+    first = None if config.key_env is None else _secret(config.key_env)
+    return first, {name: key for name in config.key_envs if (key := _secret(name)) is not None}
 
 
 def _secret(variable: str) -> str | None:

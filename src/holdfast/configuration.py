@@ -290,6 +290,8 @@ def _expected(hint: Any) -> Sentence:
     if get_origin(hint) is Literal:
         words = ", ".join(f'"{word}"' for word in get_args(hint))
         return Sentence(f"one of {words}", ko=f"{words} 중 하나")
+    if get_origin(hint) is Mapping:
+        return _TABLE
     if get_origin(hint) is tuple:
         inner = _expected(get_args(hint)[0])
         return Sentence(f"a list of {inner.en}", ko=f"목록({inner.ko})")

@@ -89,7 +89,10 @@ class Body(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """An answer that has begun; `meter` knows more with every chunk of `body`, `length` is set if it is whole."""
+    """An answer that has begun; `meter` knows more with every chunk of `body`, `length` is set if it is whole.
+
+    `current` is there for one that was begun before its upstream had answered: it tells how things stand.
+    """
 
     status: int
     headers: Headers
@@ -99,6 +102,7 @@ class Response:
     attempts: int = 0
     upstream: str | None = None
     label: Literal["answered", "cached", "fallback"] = "answered"
+    current: Callable[[], "Response"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +193,7 @@ class Settling:
     It may be read and closed in another task than the one that made the call: uvicorn does that.
     """
 
-    __slots__ = ("_begun", "_body", "_observe", "_settled", "_settles", "_tally", "response")
+    __slots__ = ("_begun", "_body", "_observe", "_response", "_settled", "_settles", "_tally")
 
     def __init__(
         self,
@@ -199,13 +203,19 @@ class Settling:
         *,
         tally: Tally | None = None,
     ) -> None:
-        self.response = response
+        self._response = response
         self._tally = tally or Tally()
         self._body = response.body
         self._settles = settles
         self._observe = observe
         self._begun = False
         self._settled = False
+
+    @property
+    def response(self) -> Response:
+        """The answer as it stands: of one begun ahead of its upstream, the real one as soon as it is there."""
+        current = self._response.current
+        return self._response if current is None else current()
 
     def __aiter__(self) -> Self:
         return self

@@ -27,6 +27,11 @@ class Portal:
         self._dropped: weakref.finalize[..., Portal] | None = None
 
     @property
+    def is_running(self) -> bool:
+        """Whether its loop has been started and not been closed since."""
+        return self._loop is not None
+
+    @property
     def is_here(self) -> bool:
         """Whether this is the thread of the loop."""
         return threading.current_thread() is self._thread

@@ -17,9 +17,10 @@ from holdfast.configuration import PREFIX, Key, Origin, Problem, Reader, Source,
 from holdfast.errors import ConfigError
 from holdfast.language import Language, Sentence, preferred
 from holdfast.policy.breaker import BreakerConfig
+from holdfast.policy.gate import GateConfig
 from holdfast.policy.pricing import PricingConfig
 from holdfast.policy.retry import RetryConfig, check_time
-from holdfast.policy.routing import KEY_ENV, SIMULATOR, ModelsConfig, UpstreamConfig
+from holdfast.policy.routing import KEY_ENV, SIMULATOR, FailoverConfig, ModelsConfig, UpstreamConfig
 from holdfast.policy.screening import ScreenConfig
 from holdfast.wire.toml import Place
 
@@ -56,14 +57,18 @@ class StoreConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeoutsConfig:
-    """How long a call may take, in seconds."""
+    """How long a call may take, in seconds.
+
+    `commit_after`: a stream without content for so long is begun with pings, so that the client stays.
+    """
 
     deadline: float = 600.0
     connect: float = 10.0
     stall: float = 90.0
+    commit_after: float = 10.0
 
     def __post_init__(self) -> None:
-        for key in ("deadline", "connect", "stall"):
+        for key in ("deadline", "connect", "stall", "commit_after"):
             check_time(key, getattr(self, key))
 
 
@@ -87,8 +92,10 @@ class Settings:
     store: StoreConfig = field(default_factory=StoreConfig)
     upstreams: Mapping[str, UpstreamConfig] = field(default_factory=dict[str, UpstreamConfig])
     models: ModelsConfig = field(default_factory=ModelsConfig)
+    failover: FailoverConfig = field(default_factory=FailoverConfig)
     timeouts: TimeoutsConfig = field(default_factory=TimeoutsConfig)
     breaker: BreakerConfig = field(default_factory=BreakerConfig)
+    gates: GateConfig = field(default_factory=GateConfig)
     retry: RetryConfig = field(default_factory=RetryConfig)
     screen: ScreenConfig = field(default_factory=ScreenConfig)
     pricing: PricingConfig = field(default_factory=PricingConfig)

@@ -355,3 +355,9 @@ def test_every_combination_gets_a_ruling_with_at_most_two_retries(
     kind: Kind, phase: Phase, status: int | None
 ) -> None:
     assert 0 <= rule(Failure(phase=phase, kind=kind, status=status)).retries <= 2
+
+
+@pytest.mark.parametrize(("wish", "comes_back"), [(600.0, True), (601.0, False), (86_400.0, False)])
+def test_nobody_is_told_to_sleep_for_hours_and_come_back(wish: float, comes_back: bool) -> None:
+    ruling = rule(http(429, "rate_limit_error", retry_after=wish))
+    assert (ruling.retries, ruling.final.should_retry, ruling.final.retry_after) == (0, comes_back, wish)

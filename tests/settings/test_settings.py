@@ -401,7 +401,10 @@ def test_simulated_money_has_a_book_of_its_own(
         (SimulatorConfig, {"time_scale": -1.0}),
         (SimulatorConfig, {"time_scale": float("nan")}),
         (UpstreamConfig, {"url": "ftp://x"}),
+        (TimeoutsConfig, {"commit_after": 0.0}),
         (UpstreamConfig, {"url": "http://x", "key_env": "sk-ant-1"}),
+        (UpstreamConfig, {"url": "http://x", "key_env": "A", "key_envs": ("B", "sk-ant-1")}),
+        (UpstreamConfig, {"url": "http://x", "key_envs": ("B",)}),
     ],
 )
 def test_a_value_without_sense_is_refused_from_python_too(
@@ -419,6 +422,19 @@ def test_the_limits_themselves_are_allowed() -> None:
     assert GatewayConfig(port=65_535, max_body=1).max_body == 1
     assert SimulatorConfig(time_scale=0).time_scale == 0
     assert TimeoutsConfig(deadline=600).deadline == 600
+
+
+def test_substitutes_keys_and_gates_are_read_from_the_file(load: Load) -> None:
+    settings = load(
+        "[failover.models]\n'claude-opus-5-5' = ['claude-sonnet-5-5']\n"
+        "[upstreams.main]\nurl = 'http://x'\nkey_env = 'ONE'\nkey_envs = ['TWO']\norganisation = 'acme'\n"
+        "[gates]\nprobe_interval = 60\n[timeouts]\ncommit_after = 5\n"
+    )
+
+    assert settings.failover.models == {"claude-opus-5-5": ("claude-sonnet-5-5",)}
+    main = settings.upstreams["main"]
+    assert (main.key_env, main.key_envs, main.organisation) == ("ONE", ("TWO",), "acme")
+    assert (settings.gates.probe_interval, settings.timeouts.commit_after) == (60.0, 5.0)
 
 
 def test_every_setting_can_be_set_by_a_variable_and_by_a_line(load: Load) -> None:

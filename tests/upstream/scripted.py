@@ -3,19 +3,21 @@
 import asyncio
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from holdfast.clock import SYSTEM_CLOCK, Clock
 from holdfast.events import AttemptFailed, CircuitChanged, Event
 from holdfast.pipeline import Call, Principal
 from holdfast.policy.breaker import BreakerConfig
+from holdfast.policy.gate import GateConfig
 from holdfast.policy.retry import RetryBudget, RetryBudgetConfig, RetryConfig
 from holdfast.policy.routing import UpstreamConfig
 from holdfast.testing import FakeClock
 from holdfast.upstream.attempts import Attempts
 from holdfast.upstream.circuits import Circuits
 from holdfast.upstream.client import Client, TransportFailed, UpstreamRequest
+from holdfast.upstream.gates import Gates
 from holdfast.upstream.request import Upstream
 from holdfast.wire.headers import Headers
 from holdfast.wire.messages import read_request
@@ -34,6 +36,7 @@ def a_call(
     seconds: float = 600.0,
     attempts: int | None = None,
     model: str = MODEL,
+    headers: Headers = (),
 ) -> Call:
     """A call that begins now and has `seconds` to be answered."""
     document = {
@@ -49,7 +52,7 @@ def a_call(
         principal=Principal(door="library", user="alice"),
         request=read_request(body),
         body=body,
-        headers=ASKED,
+        headers=(*ASKED, *headers),
         arrived=clock.now(),
         started=started,
         deadline=started + seconds,
@@ -213,32 +216,43 @@ class Ring:
     clients: dict[str, Client]
     models: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     breaker: BreakerConfig = field(default_factory=lambda: BreakerConfig(recovery_timeout=5.0))
+    gate: GateConfig = field(default_factory=GateConfig)
     retry: RetryConfig = field(default_factory=RetryConfig)
     budget: RetryBudgetConfig = field(default_factory=RetryBudgetConfig)
     clock: Clock = field(default_factory=FakeClock)
     stall: float = 5.0
+    upstream: dict[str, UpstreamConfig] = field(default_factory=dict[str, UpstreamConfig])
+    substitutes: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    key: str | None = "sk-test"
+    further: dict[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
         self.events: list[Event] = []
         dice = random.Random(7)
         self.circuits = Circuits(self.breaker, clock=self.clock, dice=dice, observe=self.events.append)
+        self.gates = Gates(self.gate, clock=self.clock, dice=dice, observe=self.events.append)
         self.budgets = {name: RetryBudget(self.budget) for name in self.clients}
         self.attempts = Attempts(
             upstreams=tuple(
-                Upstream(name=name, config=self._config(name), client=client, key="sk-test")
+                Upstream(
+                    name=name, config=self._config(name), client=client, key=self.key, further=self.further
+                )
                 for name, client in self.clients.items()
             ),
             circuits=self.circuits,
+            gates=self.gates,
             retry=self.retry,
             budgets=self.budgets,
             stall=self.stall,
+            substitutes=self.substitutes,
             clock=self.clock,
             dice=dice,
             observe=self.events.append,
         )
 
     def _config(self, name: str) -> UpstreamConfig:
-        return UpstreamConfig(url="http://127.0.0.1:9", models=self.models.get(name, ()))
+        plain = UpstreamConfig(url="http://127.0.0.1:9", models=self.models.get(name, ()))
+        return self.upstream.get(name, plain)
 
     @property
     def failures(self) -> list[str]:

@@ -16,6 +16,7 @@ from holdfast.errors import (
 from holdfast.events import AttemptFailed
 from holdfast.pipeline import Call, Response, Settling, Unanswered
 from holdfast.policy.breaker import BreakerConfig
+from holdfast.policy.estimate import input_bound
 from holdfast.policy.retry import RetryBudgetConfig, RetryConfig
 from holdfast.testing import FakeClock
 from holdfast.upstream import attempt
@@ -668,3 +669,17 @@ async def test_content_once_released_is_never_replaced_by_another_upstream() -> 
     assert body.startswith(START + BLOCK + text("Hi"))
     assert body.count(b"message_start\n") == 1
     assert (first.asked, second.asked) == (1, 0)
+
+
+async def test_a_caller_who_leaves_before_anything_came_is_charged_the_input() -> None:
+    client = ScriptedClient(Reply(pieces=(Silence(),)))
+    upstream, call = ring(client), a_call()
+    asking = asyncio.ensure_future(upstream.attempts(call))
+    await asyncio.sleep(0.01)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    (lost,) = call.tally.spent
+    assert (lost.usage.input_tokens, lost.usage.output_tokens) == (input_bound(call.request), 0)
+    assert (lost.estimated, call.tally.attempts) == (True, 1)
+    assert clean(upstream, client)

@@ -317,3 +317,11 @@ async def test_a_whole_body_closed_shows_nothing() -> None:
     body = WholeBody(b"all of it")
     await body.aclose()
     assert [chunk async for chunk in body] == []
+
+
+async def test_an_end_without_a_stop_reason_is_an_error_and_not_an_end() -> None:
+    told = Told(*(piece for piece in STREAM if b"message_delta" not in piece))
+    body = await told.read()
+    assert last_error(body)["type"] == "api_error"
+    assert b"message_stop" not in body
+    assert (told.outcome.end, told.failed, told.clean) == ("failed", True, True)

@@ -317,3 +317,14 @@ def test_only_a_refusal_before_any_output_is_unbilled() -> None:
     assert whole("refusal", "").is_unbilled
     assert not whole("refusal", "I ").is_unbilled
     assert not whole("end_turn", "").is_unbilled
+
+
+def test_an_end_without_a_reason_is_no_proper_end() -> None:
+    meter = metered(
+        [
+            Event("message_start", b'{"message":{"usage":{"input_tokens":1}}}', b""),
+            Event("message_stop", b'{"type":"message_stop"}', b""),
+        ]
+    )
+    assert not meter.complete
+    assert meter.estimated

@@ -5,7 +5,7 @@ from holdfast.gateway.identity import principal
 from holdfast.gateway.reading import expect_json
 from holdfast.gateway.responding import EVENT_STREAM, Outlet
 from holdfast.pipeline import Call, Incoming, Settling
-from holdfast.wire.headers import Headers, get, merged, response_headers
+from holdfast.wire.headers import DEGRADED, Headers, get, merged, response_headers
 
 
 async def answer_messages(runtime: Runtime, outlet: Outlet, incoming: Incoming) -> None:
@@ -33,6 +33,8 @@ def _headers(runtime: Runtime, call: Call, answer: Settling) -> Headers:
     if response.attempts > 1 and get(headers, "x-should-retry") == "true":
         # We have tried again already; a client that does so as well would triple what upstream is asked.
         ours["x-should-retry"] = "false"
+    if (mark := get(response.headers, DEGRADED)) is not None:
+        ours[DEGRADED] = mark
     if response.length is not None:
         ours["content-length"] = str(response.length)
     if (get(headers, "content-type") or "").startswith(EVENT_STREAM):

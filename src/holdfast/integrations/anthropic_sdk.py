@@ -15,7 +15,7 @@ from holdfast.pipeline import Incoming, Principal, Settling
 from holdfast.policy.routing import ANTHROPIC_URL
 from holdfast.portal import Portal
 from holdfast.wire.errors import envelope, error_headers
-from holdfast.wire.headers import Headers, merged, response_headers
+from holdfast.wire.headers import DEGRADED, Headers, get, merged, response_headers
 
 try:
     import anthropic
@@ -167,6 +167,8 @@ async def _answer(
         refusal = merged(error_headers(error), {"request-id": request_id})
         return error.status, refusal, envelope(error, request_id)
     ours = {"x-holdfast-request-id": request_id, "x-holdfast-attempts": str(answer.response.attempts)}
+    if (mark := get(answer.response.headers, DEGRADED)) is not None:
+        ours[DEGRADED] = mark
     status, headers = answer.response.status, merged(response_headers(answer.response.headers), ours)
     if answer.response.length is not None:
         return status, headers, await answer.read()

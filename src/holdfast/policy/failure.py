@@ -147,6 +147,8 @@ class Row:
         return heard and all(value in allowed for value, allowed in asked if allowed)
 
 
+LONGEST_WAIT = 600.0
+"""Seconds that a caller is told to wait and come back; a longer wish tells him not to."""
 ANSWERED: tuple[Kind, ...] = ("http", "stream_error")
 STREAMING: tuple[Phase, ...] = ("held", "collected", "released")
 THINKING_CHANGED = re.compile(r"signature.*thinking|thinking.*(signature|prefix|modified)", re.I | re.S)
@@ -341,7 +343,9 @@ def rule(failure: Failure, *, patience: float = PATIENCE) -> Ruling:
     if failure.should_retry is False:
         return replace(ruling, retries=0, failover="no", final=replace(ruling.final, should_retry=False))
     if failure.retry_after is not None and failure.retry_after > patience:
-        return replace(ruling, retries=0)
+        # The official SDKs sleep for as long as they are told to, be it a day, without a word to anybody.
+        retry = ruling.final.should_retry and failure.retry_after <= LONGEST_WAIT
+        return replace(ruling, retries=0, final=replace(ruling.final, should_retry=retry))
     return ruling
 
 

@@ -1,11 +1,13 @@
-"""Where a call may go: upstreams, and the ordered targets for a model."""
+"""Where a call may go: upstreams, and which target may follow a failed one."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from holdfast.errors import ConfigError
 from holdfast.language import Sentence
+from holdfast.policy.failure import Failover, Ruling
+from holdfast.policy.permit import Outcome
 
 SIMULATOR = "simulator"
 """The upstream address that means the embedded Messages API, which needs no key."""
@@ -31,11 +33,15 @@ class UpstreamConfig:
     Attributes:
         url: base address without `/v1`, or `simulator`.
         key_env: the environment variable that holds the key; with `_FILE` appended, a file that holds it.
+        key_envs: further variables of that kind; their keys stand in, in order, when the first may not be used.
+        organisation: whom its keys belong to; keys of one organisation share its spend limit.
         models: model ids served there; empty means all.
     """
 
     url: str
     key_env: str | None = None
+    key_envs: tuple[str, ...] = ()
+    organisation: str | None = None
     models: tuple[str, ...] = ()
 
     @classmethod
@@ -59,33 +65,89 @@ class UpstreamConfig:
                     ko="url: 끝의 /v1을 빼고 적으세요. 전체 경로는 holdfast가 붙입니다",
                 )
             )
-        if self.key_env is not None and not _VARIABLE.fullmatch(self.key_env):
-            # What stands there may be the key itself: it is not repeated.
+        for key, names in (("key_env", [self.key_env or KEY_ENV]), ("key_envs", self.key_envs)):
+            if not all(_VARIABLE.fullmatch(name) for name in names):
+                # What stands there may be the key itself: it is not repeated.
+                raise ConfigError(
+                    Sentence(
+                        f"{key}: this is no name of an environment variable; write a name such as {KEY_ENV}, never the key",
+                        ko=f"{key}: 환경 변수 이름이 아닙니다. 키가 아니라 {KEY_ENV} 같은 변수 이름을 적으세요",
+                    )
+                )
+        if self.key_envs and self.key_env is None:
             raise ConfigError(
                 Sentence(
-                    f"key_env: this is no name of an environment variable; write a name such as {KEY_ENV}, never the key",
-                    ko=f"key_env: 환경 변수 이름이 아닙니다. 키가 아니라 {KEY_ENV} 같은 변수 이름을 적으세요",
+                    "key_envs: these keys stand in for another; name the first one as key_env",
+                    ko="key_envs: 예비 키만 있습니다. 첫 번째 키를 key_env에 적으세요",
                 )
             )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailoverConfig:
+    """What may stand in for what.
+
+    Attributes:
+        models: model id -> models that may answer in its place, in order, when it is overloaded or unknown.
+    """
+
+    models: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Whose credential a call carries: its name or fingerprint, never the key, and the organisation it is of."""
+
+    credential: str
+    organisation: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One place to send a call: an upstream and the model asked there."""
+    """One place to send a call: an upstream, the model asked there, and on whose account."""
 
     upstream: str
     model: str
+    account: Account
 
     @property
     def name(self) -> str:
-        """The name of its circuit."""
-        return f"{self.upstream}/{self.model}"
+        """The name of its circuit: health is a matter of upstream and model, whoever pays."""
+        return circuit_name(self.upstream, self.model)
+
+    @property
+    def payer(self) -> tuple[str, str]:
+        """Upstream and organisation; a credential that names none stands for one of its own."""
+        return self.upstream, self.account.organisation or self.account.credential
 
 
-def targets(model: str, upstreams: Sequence[tuple[str, UpstreamConfig]]) -> tuple[Target, ...]:
-    """The targets that may serve `model`, in the order of the configuration."""
-    return tuple(
-        Target(upstream=name, model=model)
-        for name, config in upstreams
-        if not config.models or model in config.models
-    )
+def circuit_name(upstream: str, model: str) -> str:
+    """What the circuit of a model at an upstream is called."""
+    return f"{upstream}/{model}"
+
+
+def serves(config: UpstreamConfig, model: str) -> bool:
+    """Whether an upstream may be asked for a model."""
+    return not config.models or model in config.models
+
+
+def may_follow(target: Target, failed: Target, ruling: Ruling, *, asked: str) -> bool:
+    """Whether a call that failed at one target, with that ruling, may go on to another.
+
+    `asked` is the model that the caller wants: what a substitute could not do may always be tried there.
+    What is sick is sick whoever pays: after a failure of health, the same model at the same upstream is no
+    other place.
+    """
+    if ruling.outcome is Outcome.FAIL and target.name == failed.name:
+        return False
+    here = (failed.upstream, failed.account.credential)
+    same_model = target.model in (failed.model, asked)
+    allowed: dict[Failover, bool] = {
+        "no": False,
+        "yes": same_model,
+        "model": True,
+        "alias": target.model != failed.model,
+        "credential": same_model and (target.upstream, target.account.credential) != here,
+        "organisation": same_model and target.payer != failed.payer,
+    }
+    return allowed[ruling.failover]

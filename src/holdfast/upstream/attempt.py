@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from holdfast.clock import Clock
 from holdfast.pipeline import Call
 from holdfast.policy.failure import Failure, Kind, Phase
+from holdfast.policy.routing import Account
 from holdfast.upstream.client import Connection, TransportFailed, read_whole
 from holdfast.upstream.request import Upstream
 from holdfast.wire.errors import ApiError, read_envelope
@@ -60,6 +61,7 @@ class Attempt:
     """How one attempt is made; `stall` is the longest silence of a stream in seconds."""
 
     upstream: Upstream
+    account: Account
     clock: Clock
     stall: float
 
@@ -70,7 +72,7 @@ class Attempt:
         """
         try:
             async with asyncio.timeout(self._patience(call)):
-                connection = await self.upstream.client.send(self.upstream.request(call))
+                connection = await self.upstream.client.send(self.upstream.request(call, self.account))
         except TransportFailed as error:
             connecting = error.phase == "connect"
             return _failed("connect" if connecting else "sent", "connect_error" if connecting else "reset")

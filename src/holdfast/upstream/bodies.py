@@ -101,6 +101,10 @@ class StreamBody:
             if event.name not in ("", "ping") and not self._meter.complete:
                 self._silence = 0.0
             self._meter.observe(event)
+            if event.name == "message_stop" and not self._meter.complete:
+                # An end without a reason: the event that held the reason, and maybe more, was lost on the way.
+                released.append(self._break_off("api_error", INTERRUPTED))
+                break
             released.append(event.raw)
             if self._meter.error is not None:
                 self._report(Outcome.FAIL)

@@ -8,6 +8,8 @@ from email.utils import parsedate_to_datetime
 
 Headers = tuple[tuple[str, str], ...]
 """Names in lower case; order and duplicates as received."""
+DEGRADED = "x-holdfast-degraded"
+"""Says what an answer lacks that came from another target than it should have: `model`, `thinking-dropped`."""
 
 # RFC 9110 section 7.6.1, with the older names that proxies still send.
 _HOP_BY_HOP = frozenset(

@@ -115,7 +115,7 @@ class Meter:
             case "message_delta":
                 self._message_delta(event.data)
             case "message_stop":
-                self.complete = True
+                self.complete = self.finished
             case "error":
                 self._stream_error(event.data)
             case _:

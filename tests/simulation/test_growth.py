@@ -1,0 +1,47 @@
+"""Round after round of the same callers: nothing that a call leaves behind grows with the number of calls."""
+
+import gc
+from dataclasses import replace
+
+import pytest
+
+from holdfast.testing.virtual import run
+from tests.simulation.callers import come
+from tests.simulation.scenario import Scenario, scenario
+from tests.simulation.world import World
+
+WARM = 2
+ROUNDS = 6
+QUIET = 200.0
+"""Seconds in which all timers of a round come to their end, those that were given up too."""
+LOOSE = 0.5
+"""Objects a call may seem to leave, for caches that are not full yet."""
+
+
+async def sizes(plan: Scenario) -> list[int]:
+    """How many objects there are after each round, when everything that was seen is forgotten."""
+    world = World(plan)
+    gateway = world.hold.asgi()
+    found: list[int] = []
+    for _ in range(WARM + ROUNDS):
+        await come(world, gateway)
+        world.forget()
+        await world.clock.sleep(QUIET)
+        gc.collect()
+        found.append(len(gc.get_objects()))
+    return found
+
+
+def without_agents(plan: Scenario) -> Scenario:
+    """Each chat of an agent is a new conversation, and of those the last ten thousand are remembered on purpose."""
+    return replace(
+        plan, callers=tuple(caller for caller in plan.callers if caller.form in ("plain", "stream"))
+    )
+
+
+@pytest.mark.parametrize("seed", [1, 2, 7, 11])
+def test_a_call_leaves_nothing_behind(seed: int) -> None:
+    plan = without_agents(scenario(seed))
+    found = run(sizes(plan), seed=seed)
+    calls = sum(caller.calls for caller in plan.callers) * ROUNDS
+    assert found[-1] - found[WARM - 1] <= calls * LOOSE
