@@ -33,6 +33,7 @@ from holdfast.upstream.attempts import Attempts
 from holdfast.upstream.circuits import Circuits
 from holdfast.upstream.client import Client
 from holdfast.upstream.commit import EarlyCommit
+from holdfast.upstream.fallback import with_fallback
 from holdfast.upstream.gates import Gates
 from holdfast.upstream.inprocess import InProcessClient
 from holdfast.upstream.relay import Relay
@@ -91,11 +92,12 @@ class Runtime:
         )
 
     def cost(self, call: Call, meter: Meter) -> Decimal | None:
-        """Exact dollars of an answer as far as it has come; `None` when no price is known."""
-        if meter.is_unbilled:
-            return Decimal(0)
-        pico = price(self.prices)(meter.model or call.request.model, meter.usage, call.arrived)
-        return None if pico is None else dollars(pico)
+        """Exact dollars of a call so far, attempts in vain included; `None` when no price is known."""
+        parts = [(lost.model, lost.usage) for lost in call.tally.spent]
+        if not meter.is_unbilled:
+            parts.append((meter.model or call.request.model, meter.usage))
+        costs = [price(self.prices)(model, usage, call.arrived) for model, usage in parts]
+        return None if None in costs else dollars(sum(cost for cost in costs if cost is not None))
 
     def circuit_state(self, model: str) -> str:
         """The state of the circuit that a call for `model` meets first."""
@@ -159,6 +161,7 @@ def assemble(
         dice=dice,
         observe=observe,
     )
+    send = with_fallback(attempts, settings.fallback, clock)
     # Opened last: nothing behind it can fail and leave it open.
     book = ledger if ledger is not None else open_ledger(settings.store_url)
     guards: tuple[Guard, ...] = (
@@ -175,7 +178,7 @@ def assemble(
         circuits=circuits,
         gates=gates,
         upstreams=upstreams,
-        pipeline=Pipeline(guards, EarlyCommit(send=attempts, after=settings.timeouts.commit_after), observe),
+        pipeline=Pipeline(guards, EarlyCommit(send=send, after=settings.timeouts.commit_after), observe),
         relay=Relay(upstreams),
         portal=Portal(),
         new_id=new_request_id,

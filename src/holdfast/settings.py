@@ -17,6 +17,7 @@ from holdfast.configuration import PREFIX, Key, Origin, Problem, Reader, Source,
 from holdfast.errors import ConfigError
 from holdfast.language import Language, Sentence, preferred
 from holdfast.policy.breaker import BreakerConfig
+from holdfast.policy.fallback import FallbackConfig
 from holdfast.policy.gate import GateConfig
 from holdfast.policy.pricing import PricingConfig
 from holdfast.policy.retry import RetryConfig, check_time
@@ -93,6 +94,7 @@ class Settings:
     upstreams: Mapping[str, UpstreamConfig] = field(default_factory=dict[str, UpstreamConfig])
     models: ModelsConfig = field(default_factory=ModelsConfig)
     failover: FailoverConfig = field(default_factory=FailoverConfig)
+    fallback: FallbackConfig = field(default_factory=FallbackConfig)
     timeouts: TimeoutsConfig = field(default_factory=TimeoutsConfig)
     breaker: BreakerConfig = field(default_factory=BreakerConfig)
     gates: GateConfig = field(default_factory=GateConfig)

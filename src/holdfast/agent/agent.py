@@ -279,12 +279,14 @@ class ProductionAgent:
 
     def _answered(self, exchange: Exchange, call: Call, answer: Settling, text: str) -> Reply:
         meter = answer.response.meter
-        if text.strip() and meter.stop_reason != "refusal":
-            # The API takes no empty turn, and goes on refusing where a refusal stands in the history.
+        label = answer.response.label
+        if text.strip() and meter.stop_reason != "refusal" and label != "fallback":
+            # The API takes no empty turn, and goes on refusing where a refusal stands in the history; words of
+            # ours are none of the model's.
             self._conversations.add(exchange.conversation, exchange.message, text)
         return Reply(
             text=text,
-            outcome="cached" if answer.response.label == "cached" else "answered",
+            outcome=label,
             usage=meter.usage,
             cost=exchange.runtime.cost(call, meter),
             model=meter.model or exchange.model,

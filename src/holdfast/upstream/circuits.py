@@ -8,6 +8,7 @@ from holdfast.clock import Clock, Dice
 from holdfast.events import CircuitChanged, Observer, unobserved
 from holdfast.parts.breaker import CircuitBreaker
 from holdfast.policy.breaker import BreakerConfig, Transition
+from holdfast.policy.routing import Target, circuit_name
 
 KEPT = 1_000
 """Circuits kept at once: callers name the models, so the number must not be theirs to choose."""
@@ -51,6 +52,22 @@ class Circuits:
         with self._lock:
             circuit = self._circuits.get(target)
         return "closed" if circuit is None else circuit.state
+
+    def unreachable(self, target: Target) -> None:
+        """Nobody could connect for a target: one failure for every other model of its upstream, too.
+
+        Only circuits that count all calls hear of it: one that probes listens to its probes alone.
+        """
+        upstream = circuit_name(target.upstream, "")
+        with self._lock:
+            others = [
+                circuit
+                for name, circuit in self._circuits.items()
+                if name.startswith(upstream) and name != target.name
+            ]
+        for circuit in others:
+            if circuit.state in ("closed", "metrics_only"):
+                circuit.record_failure()
 
     def states(self) -> dict[str, str]:
         """The state of every circuit that has been used."""

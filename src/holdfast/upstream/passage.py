@@ -17,6 +17,8 @@ from holdfast.upstream.gates import Gates, Pass, Refusal
 class Passage:
     """Leave for one attempt; it goes back once, by `ended` or `failed`, and a second time changes nothing."""
 
+    target: Target
+    circuits: Circuits
     circuit: CircuitBreaker
     permit: Permit
     gates: Gates
@@ -33,9 +35,11 @@ class Passage:
         self.gates.report(self.admission, outcome)
 
     def failed(self, failed: Failed, ruling: Ruling) -> None:
-        """The attempt failed: tell the circuit, and close the gate that is named."""
+        """The attempt failed: tell the circuits that it speaks against, and close the gate that is named."""
         failure = failed.failure
         self.circuit.report(self.permit, ruling.outcome, retry_after=failure.retry_after)
+        if failure.phase == "connect":
+            self.circuits.unreachable(self.target)
         headers = () if failed.answer is None else failed.answer.headers
         self.gates.failed(self.admission, ruling, failure, headers=headers)
 
@@ -61,7 +65,7 @@ class Passages:
         except CallNotPermitted as refusal:
             self.gates.report(admission, Outcome.NEUTRAL)
             return refusal
-        return Passage(circuit, permit, self.gates, admission)
+        return Passage(target, self.circuits, circuit, permit, self.gates, admission)
 
     def closed_for(self, target: Target) -> float:
         """Seconds until the gates of a target let a call through; 0 is now, `inf` when a person says so."""
