@@ -11,7 +11,7 @@ from tests.house.conftest import Module, nothing
 CODE = (".py", ".toml", ".yaml", ".yml", ".sh", ".sql", ".lua", ".js", ".css", ".html", "Makefile", "run")
 
 MACHINE = re.compile(
-    r"(?<![\w.])/(work|farm)/|\.library/|/(root|home/[\w.-]+|Users/[\w.-]+)/(\.pyenv|\.cache|\.local|\.venv|src)\b"
+    r"(?<![\w.])/(root|home/[\w.-]+|Users/[\w.-]+|work(space)?)/(\.?[\w-]+/|\.(cache|local|venv)|src)"
 )
 REGISTRY = re.compile(
     r"pypi\.org|pythonhosted\.org|registry\.npmjs|npmjs\.(org|com)|deb\.debian\.org|proxy\.golang"
@@ -61,8 +61,8 @@ def test_no_check_is_silenced_without_a_reason(kept_files: dict[str, str], what:
 @pytest.mark.parametrize(
     ("pattern", "line"),
     [
-        (MACHINE, "open('/work/main/x')"),
-        (MACHINE, "/home/alice/.pyenv/versions"),
+        (MACHINE, "open('/home/alice/project/x')"),
+        (MACHINE, "/root/.cache/x"),
         (REGISTRY, "--index-url https://pypi.org/simple"),
         (UNFINISHED, "# TODO: later"),
         (SILENCED["noqa without code and reason"], "import os  # noqa"),
