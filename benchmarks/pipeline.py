@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from benchmarks.measure import Figure, measure_async, table
 from holdfast.assembly import assemble
-from holdfast.pipeline import Call, Guard, Incoming, Pipeline, Principal, Proceed, Response
+from holdfast.call import Call, Incoming, Principal, Response
+from holdfast.pipeline import Guard, Pipeline, Proceed
 from holdfast.policy.routing import UpstreamConfig
 from holdfast.settings import Settings, StoreConfig
 from holdfast.upstream.bodies import WholeBody

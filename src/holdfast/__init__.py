@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from holdfast.errors import UpstreamError as UpstreamError
     from holdfast.hold import Holdfast as Holdfast
     from holdfast.parts.breaker import CircuitBreaker as CircuitBreaker
+    from holdfast.parts.budget import Budget as Budget
     from holdfast.parts.cost import CostTracker as CostTracker
     from holdfast.parts.prices import PriceBook as PriceBook
+    from holdfast.parts.quota import Quota as Quota
     from holdfast.parts.redactor import Redactor as Redactor
     from holdfast.parts.retry import Retry as Retry
     from holdfast.parts.retry import is_retryable as is_retryable
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AgentLogger": "telemetry.logs",
+    "Budget": "parts.budget",
     "BudgetExhausted": "errors",
     "CallNotPermitted": "errors",
     "CircuitBreaker": "parts.breaker",
@@ -48,6 +51,7 @@ _HOMES = {
     "InputValidator": "parts.validator",
     "PriceBook": "parts.prices",
     "ProductionAgent": "agent.agent",
+    "Quota": "parts.quota",
     "RateLimited": "errors",
     "Redactor": "parts.redactor",
     "Refused": "errors",
@@ -63,6 +67,7 @@ _HOMES = {
 
 __all__ = [
     "AgentLogger",
+    "Budget",
     "BudgetExhausted",
     "CallNotPermitted",
     "CircuitBreaker",
@@ -75,6 +80,7 @@ __all__ = [
     "InputValidator",
     "PriceBook",
     "ProductionAgent",
+    "Quota",
     "RateLimited",
     "Redactor",
     "Refused",

@@ -1,43 +1,53 @@
 """The composition root: settings in, one pipeline and all it stands on out."""
 
 import asyncio
-import os
 import random
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
+from functools import partial
 from typing import TypeVar
 
+from holdfast.call import Call, Incoming, Principal
 from holdfast.clock import SYSTEM_CLOCK, Clock, Dice
-from holdfast.errors import ConfigError, KeyMissing, ThreadUnsupported, UnknownModel
+from holdfast.credentials import keys_of, no_key, no_key_named, secret
+from holdfast.errors import ThreadUnsupported
 from holdfast.events import Observer, unobserved
-from holdfast.guards.record import RecordGuard
-from holdfast.guards.screen import ScreenGuard
+from holdfast.gossip import Gossip
+from holdfast.identity import kept
 from holdfast.language import Sentence
 from holdfast.parts.prices import PriceBook
-from holdfast.pipeline import Call, Guard, Incoming, Pipeline, Principal
+from holdfast.parts.suspicion import Suspicion
+from holdfast.pipeline import Pipeline
 from holdfast.policy.breaker import BreakerConfig
 from holdfast.policy.gate import GateConfig
 from holdfast.policy.money import dollars
 from holdfast.policy.retry import RetryBudget
 from holdfast.policy.routing import ANTHROPIC_URL, KEY_ENV, SIMULATOR, UpstreamConfig, circuit_name, serves
 from holdfast.portal import Portal
-from holdfast.ports import Ledger
+from holdfast.ports import Store
 from holdfast.settings import Settings
 from holdfast.simulator import Simulator
-from holdfast.stores.open import open_ledger
+from holdfast.stations import Floor, Stations, build, price, redis_url
+from holdfast.stores.open import MEMORY, open_store
+from holdfast.stores.quotas import Fleet, open_fleet
+from holdfast.stores.watch import Chore
 from holdfast.upstream.attempts import Attempts
 from holdfast.upstream.circuits import Circuits
 from holdfast.upstream.client import Client
 from holdfast.upstream.commit import EarlyCommit
 from holdfast.upstream.fallback import with_fallback
 from holdfast.upstream.gates import Gates
+from holdfast.upstream.gossip import Grapevine, Names
 from holdfast.upstream.inprocess import InProcessClient
+from holdfast.upstream.notice import Notices
+from holdfast.upstream.output import looked_through
+from holdfast.upstream.pacing import Pacing
+from holdfast.upstream.probes import Probes
 from holdfast.upstream.relay import Relay
 from holdfast.upstream.request import Upstream
+from holdfast.upstream.tool_gate import gated
 from holdfast.wire.headers import patience
 from holdfast.wire.messages import MessagesRequest, read_request
 from holdfast.wire.meter import Meter
@@ -47,6 +57,8 @@ ANTHROPIC = UpstreamConfig.at(ANTHROPIC_URL)
 Leased = TypeVar("Leased", BreakerConfig, GateConfig)
 PATIENCE_MARGIN = 2.0
 """Seconds by which we answer before the client stops listening."""
+LISTEN_EVERY = 0.25
+"""Seconds between two times that a worker hears of its peers; what it has to tell waits no longer than that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +67,8 @@ class Runtime:
 
     settings: Settings
     clock: Clock
-    ledger: Ledger
+    ledger: Store
+    stations: Stations
     prices: PriceBook
     circuits: Circuits
     gates: Gates
@@ -80,7 +93,7 @@ class Runtime:
             allowed = min(allowed, max(1.0, waits - PATIENCE_MARGIN))
         return Call(
             request_id=request_id,
-            principal=replace(principal, user=principal.user or request.user_id),
+            principal=kept(principal, request.user_id),
             request=request,
             body=incoming.body,
             headers=incoming.headers,
@@ -91,10 +104,14 @@ class Runtime:
             attempts=attempts,
         )
 
-    def cost(self, call: Call, meter: Meter) -> Decimal | None:
+    def cost(self, call: Call, meter: Meter | None) -> Decimal | None:
         """Exact dollars of a call so far, attempts in vain included; `None` when no price is known."""
-        parts = [(lost.model, lost.usage) for lost in call.tally.spent]
-        if not meter.is_unbilled:
+        parts = [
+            (lost.served_model or lost.model, lost.usage)
+            for lost in call.tally.spent
+            if lost.usage != Usage()
+        ]
+        if meter is not None and not meter.is_unbilled:
             parts.append((meter.model or call.request.model, meter.usage))
         costs = [price(self.prices)(model, usage, call.arrived) for model, usage in parts]
         return None if None in costs else dollars(sum(cost for cost in costs if cost is not None))
@@ -111,13 +128,17 @@ class Runtime:
                 continue
             for variable in upstream.config.key_envs:
                 if variable not in upstream.further:
-                    raise _no_key(variable)
+                    raise no_key(variable)
             if upstream.key is not None:
                 continue
             if upstream.config.key_env is not None:
-                raise _no_key(upstream.config.key_env)
+                raise no_key(upstream.config.key_env)
             if upstream.config.url.rstrip("/") == ANTHROPIC_URL:
-                raise _no_key_named(upstream.name)
+                raise no_key_named(upstream.name)
+
+    async def begin(self) -> None:
+        """Look up what is stopped and whose workers were lost, and go on looking; the first call does it, too."""
+        await self.stations.watch.begin()
 
     async def aclose(self) -> None:
         """End what runs for threads without a loop, write down what is queued, close every connection."""
@@ -125,6 +146,8 @@ class Runtime:
             await asyncio.to_thread(self.portal.close)
         for upstream in self.upstreams:
             await upstream.client.aclose()
+        await asyncio.to_thread(self.stations.watch.close)
+        await self.stations.quotas.aclose()
         await self.ledger.aclose()
 
     def close(self) -> None:
@@ -140,48 +163,100 @@ def assemble(
     dice: Dice | None = None,
     observe: Observer = unobserved,
     client: Callable[[UpstreamConfig, Settings], Client] | None = None,
-    ledger: Ledger | None = None,
+    ledger: Store | None = None,
 ) -> Runtime:
     """Build everything the settings describe; raises `ConfigError` and `StoreUnavailable`."""
-    settings, dice = _with_upstreams(settings), dice or random.SystemRandom()
+    settings = _with_upstreams(settings)
     prices = PriceBook.default(config=settings.pricing, clock=clock)
-    upstreams = _upstreams(settings, client or connect)
-    longest = settings.timeouts.deadline
-    circuits = Circuits(_leased(settings.breaker, longest), clock=clock, dice=dice, observe=observe)
-    gates = Gates(_leased(settings.gates, longest), clock=clock, dice=dice, observe=observe)
-    attempts = Attempts(
-        upstreams=upstreams,
-        circuits=circuits,
-        gates=gates,
-        retry=settings.retry,
-        budgets={upstream.name: RetryBudget() for upstream in upstreams},
-        stall=settings.timeouts.stall,
-        substitutes=settings.failover.models,
-        clock=clock,
-        dice=dice,
-        observe=observe,
-    )
-    send = with_fallback(attempts, settings.fallback, clock)
+    fleet = open_fleet(redis_url(settings), clock=clock, workers=settings.fleet.workers, observe=observe)
+    inner = _inner(settings, client or connect, clock, dice or random.SystemRandom(), observe, fleet)
+    ring = inner.ring
+    suspicion = Suspicion(config=settings.screen)
+    answers = looked_through(with_fallback(ring, settings.fallback, clock), settings.output, observe)
+    send = Notices(send=gated(answers, settings.tools, clock, suspicion.is_attack, observe))
     # Opened last: nothing behind it can fail and leave it open.
-    book = ledger if ledger is not None else open_ledger(settings.store_url)
-    guards: tuple[Guard, ...] = (
-        RecordGuard(
-            ledger=book, price=price(prices), price_version=prices.version, clock=clock, observe=observe
-        ),
-        ScreenGuard(config=settings.screen, observe=observe),
+    is_shared = ledger is None and settings.store_url != MEMORY
+    store = ledger if ledger is not None else open_store(settings.store_url)
+    stations = build(
+        Floor(
+            settings=settings,
+            store=store,
+            is_shared=is_shared,
+            prices=prices,
+            clock=clock,
+            observe=observe,
+            suspicion=suspicion,
+            fleet=fleet,
+            chores=inner.chores,
+        )
     )
     return Runtime(
         settings=settings,
         clock=clock,
-        ledger=book,
+        ledger=store,
+        stations=stations,
         prices=prices,
-        circuits=circuits,
-        gates=gates,
-        upstreams=upstreams,
-        pipeline=Pipeline(guards, EarlyCommit(send=send, after=settings.timeouts.commit_after), observe),
-        relay=Relay(upstreams),
+        circuits=ring.circuits,
+        gates=ring.gates,
+        upstreams=tuple(ring.upstreams),
+        pipeline=Pipeline(
+            stations.guards, EarlyCommit(send=send, after=settings.timeouts.commit_after), observe
+        ),
+        relay=Relay(ring.upstreams),
         portal=Portal(),
         new_id=new_request_id,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Inner:
+    """The inner ring in front of all upstreams, and what must be done again and again for it in a fleet."""
+
+    ring: Attempts
+    chores: tuple[tuple[float, Chore], ...] = ()
+
+
+def _inner(
+    settings: Settings,
+    connect: Callable[[UpstreamConfig, Settings], Client],
+    clock: Clock,
+    dice: Dice,
+    observe: Observer,
+    fleet: Fleet,
+) -> _Inner:
+    upstreams = _upstreams(settings, connect)
+    longest = settings.timeouts.deadline
+    breaker, gate = _leased(settings.breaker, longest), _leased(settings.gates, longest)
+    ring = Attempts(
+        upstreams=upstreams,
+        circuits=Circuits(breaker, clock=clock, dice=dice, observe=observe),
+        gates=Gates(gate, clock=clock, dice=dice, observe=observe),
+        retry=settings.retry,
+        budgets={upstream.name: RetryBudget() for upstream in upstreams},
+        stall=settings.timeouts.stall,
+        substitutes=settings.failover.models,
+        pacing=Pacing(clock=clock),
+        clock=clock,
+        dice=dice,
+        observe=observe,
+    )
+    return _Inner(ring=ring) if fleet.gossip is None else _in_company(ring, fleet, fleet.gossip, breaker)
+
+
+def _in_company(ring: Attempts, fleet: Fleet, gossip: Gossip, breaker: BreakerConfig) -> _Inner:
+    """The same ring as a worker of a fleet has it: it tells how its circuits move, and probes by turns."""
+    circuits, gates = ring.circuits, ring.gates
+    grapevine = Grapevine(gossip, Names(ring.upstreams), clock=ring.clock)
+    circuits.tell, gates.tell = grapevine.circuit_moved, grapevine.gate_moved
+    probes = Probes(
+        fleet.quotas,
+        limit=breaker.permitted_calls_in_half_open,
+        longest=breaker.permit_lease,
+        clock=ring.clock,
+    )
+    exchange = partial(grapevine.exchange, circuits, gates)
+    return _Inner(
+        ring=replace(ring, probes=probes), chores=((LISTEN_EVERY, exchange), (LISTEN_EVERY, probes.tend))
     )
 
 
@@ -202,19 +277,7 @@ def connect(config: UpstreamConfig, settings: Settings) -> Client:
 
 def has_key() -> bool:
     """Whether the usual key is there, in the environment or in the file named there; raises `ConfigError`."""
-    return _secret(KEY_ENV) is not None
-
-
-def price(prices: PriceBook) -> Callable[[str, Usage, datetime], int | None]:
-    """What a usage costs in pico-dollars; `None` for a model that has no price."""
-
-    def cost(model: str, usage: Usage, at: datetime) -> int | None:
-        try:
-            return prices.cost_pico(model, usage, at=at)
-        except UnknownModel:
-            return None
-
-    return cost
+    return secret(KEY_ENV) is not None
 
 
 def _with_upstreams(settings: Settings) -> Settings:
@@ -231,70 +294,10 @@ def _upstreams(
 ) -> tuple[Upstream, ...]:
     opened: list[Upstream] = []
     for name, config in settings.upstreams.items():
-        key, further = _keys(config)
+        key, further = keys_of(config)
         client = connect(config, settings)
         opened.append(Upstream(name=name, config=config, client=client, key=key, further=further))
     return tuple(opened)
-
-
-def _keys(config: UpstreamConfig) -> tuple[str | None, Mapping[str, str]]:
-    """The first key, and the others by the names of their variables."""
-    if config.url == SIMULATOR:
-        return SIMULATOR, {}
-    first = None if config.key_env is None else _secret(config.key_env)
-    return first, {name: key for name in config.key_envs if (key := _secret(name)) is not None}
-
-
-def _secret(variable: str) -> str | None:
-    """What a variable holds, or the file it names with `_FILE`; white space around it belongs to the shell."""
-    text = os.environ.get(variable, "").strip()
-    path = os.environ.get(f"{variable}_FILE", "").strip()
-    source = variable if text else f"{variable}_FILE: {path}"
-    if not text and path:
-        text = _read_secret(source, Path(path))
-    if not all("!" <= letter <= "~" for letter in text):
-        raise ConfigError(
-            Sentence(
-                f"{source} holds characters that no key has, perhaps from copying. Copy the key once more.",
-                ko=f"{source}에 키에 쓰일 수 없는 문자가 있습니다. 복사하다가 섞였을 수 있으니 키를 다시 복사해 넣으세요.",
-            )
-        )
-    return text or None
-
-
-def _read_secret(source: str, path: Path) -> str:
-    try:
-        return path.expanduser().read_text("utf-8-sig").strip()
-    except (OSError, UnicodeDecodeError, RuntimeError) as error:
-        reason = type(error).__name__ if isinstance(error, UnicodeDecodeError) else str(error)
-        raise ConfigError(
-            Sentence(
-                f"{source} cannot be read: {reason}. Check the path and its permissions.",
-                ko=f"{source}을(를) 읽을 수 없습니다: {reason}. 경로와 권한을 확인하세요.",
-            )
-        ) from error
-
-
-def _no_key(variable: str) -> KeyMissing:
-    return KeyMissing(
-        Sentence(
-            f"No key for the upstream: {variable} and {variable}_FILE are not set. Set one of them, or try "
-            f"without a key by the upstream `{SIMULATOR}`.",
-            ko=f"업스트림 키가 없습니다. {variable}와 {variable}_FILE이 모두 비어 있습니다. 둘 중 하나를 설정하거나, "
-            f"키 없이 써 보려면 업스트림 `{SIMULATOR}`를 쓰세요.",
-        )
-    )
-
-
-def _no_key_named(upstream: str) -> KeyMissing:
-    return KeyMissing(
-        Sentence(
-            f'No key for the upstream: [upstreams.{upstream}] names none. Add `key_env = "{KEY_ENV}"` there and '
-            "set that variable.",
-            ko=f'업스트림 키가 없습니다. [upstreams.{upstream}]에 키가 지정되지 않았습니다. `key_env = "{KEY_ENV}"`를 '
-            "추가하고 그 환경 변수를 설정하세요.",
-        )
-    )
 
 
 def _refuse_thread(request: MessagesRequest) -> None:

@@ -4,6 +4,7 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from types import NoneType
@@ -84,7 +85,7 @@ class Reader:
 
     def _section(self, kind: type, key: Key, leave_out: tuple[str, ...] = ()) -> dict[str, Any]:
         hints = get_type_hints(kind)
-        known = {spec.name: spec for spec in fields(kind) if spec.name not in leave_out}
+        known = {spec.name: spec for spec in fields(kind) if spec.init and spec.name not in leave_out}
         self._report_unknown(key, known)
         values = {name: self._value(hints[name], spec, (*key, name)) for name, spec in known.items()}
         return {name: value for name, value in values.items() if value is not MISSED}
@@ -94,13 +95,28 @@ class Reader:
             return self._built(cast("type", hint), key)
         if get_origin(hint) is Mapping and is_dataclass(get_args(hint)[1]):
             return self._named_sections(get_args(hint)[1], key)
-        return self._leaf(hint, spec, key)
+        if get_origin(hint) is tuple and is_dataclass(get_args(hint)[0]):
+            return self._listed_sections(get_args(hint)[0], key)
+        # A word or a length of time is text, which its section reads itself.
+        return self._leaf(str if timedelta in get_args(hint) else hint, spec, key)
 
     def _named_sections(self, kind: type, key: Key) -> object:
         if not self._is_table(key):
             return MISSED
         built = {name: self._built(kind, (*key, name)) for name in self._names(key)}
         return {name: value for name, value in built.items() if value is not MISSED}
+
+    def _listed_sections(self, kind: type, key: Key) -> object:
+        """An array of tables; the first of them is number 1."""
+        written = self._in_file(key)
+        if written is None:
+            return MISSED
+        if not isinstance(written, list):
+            self._note("HF113", key, _wrong(key, _TABLES, _kind_of(written)))
+            return MISSED
+        numbers = range(1, len(cast("list[object]", written)) + 1)
+        built = [self._built(kind, (*key, str(number))) for number in numbers]
+        return tuple(value for value in built if value is not MISSED)
 
     def _built(self, kind: type, key: Key) -> object:
         before = len(self.problems)
@@ -224,6 +240,8 @@ class Reader:
     def _in_file(self, key: Key) -> object:
         value: object = self.source.table
         for name in key:
+            if isinstance(value, list):
+                value = {str(number): item for number, item in enumerate(cast("list[object]", value), 1)}
             if not isinstance(value, Mapping):
                 return None
             value = cast("Mapping[str, object]", value).get(name)
@@ -270,6 +288,7 @@ def _required(hint: Any) -> Any:
 
 
 _TABLE = Sentence("a table", ko="테이블")
+_TABLES = Sentence("a list of tables", ko="테이블 목록")
 _KINDS: dict[object, Sentence] = {
     bool: Sentence("true or false", ko="true 또는 false"),
     int: Sentence("a whole number", ko="정수"),
@@ -291,7 +310,8 @@ def _expected(hint: Any) -> Sentence:
         words = ", ".join(f'"{word}"' for word in get_args(hint))
         return Sentence(f"one of {words}", ko=f"{words} 중 하나")
     if get_origin(hint) is Mapping:
-        return _TABLE
+        inner = _expected(get_args(hint)[1])
+        return Sentence(f"a table of {inner.en}", ko=f"테이블({inner.ko})")
     if get_origin(hint) is tuple:
         inner = _expected(get_args(hint)[0])
         return Sentence(f"a list of {inner.en}", ko=f"목록({inner.ko})")

@@ -10,14 +10,19 @@ HoldfastError
     NotAllowed              403 permission_error
       Stopped               403 permission_error, by an operator
     RateLimited             429 rate_limit_error
+      OversizedCall         429 rate_limit_error (more than a quota ever lets through at once)
     BudgetExhausted         429 rate_limit_error
+      RunCapReached         429 rate_limit_error, and waiting does not help
+    NoProgress              400 policy_blocked
     CallNotPermitted        503 overloaded_error
   UpstreamError             the upstream was asked
     UpstreamUnavailable     503 overloaded_error, or as received
     DeadlineExceeded        504 timeout_error
     StreamInterrupted       502 api_error
+  OutputBlocked             400 policy_blocked (the answer held what it must not carry out; it is paid for)
   UnknownModel              400 invalid_request_error
   StoreUnavailable          503 api_error
+    BudgetUnavailable       503 overloaded_error (nobody can tell what is left, so nothing is spent)
   ConfigError               at start only
     KeyMissing              no key for an upstream that needs one
 
@@ -138,12 +143,33 @@ class RateLimited(Refused):
     should_retry = True
 
 
+class OversizedCall(RateLimited):
+    """One call needs more than a quota ever lets through at once: waiting does not help."""
+
+    error_code = "holdfast_quota_oversized"
+    should_retry = False
+
+
 class BudgetExhausted(Refused):
     """The call could cost more than the budget has left; `retry_after` is the end of the window."""
 
     error_code = "holdfast_budget_exhausted"
     default_status = 429
     error_type = "rate_limit_error"
+
+
+class RunCapReached(BudgetExhausted):
+    """The run is at the end of what it may do: calls, time, or agents; `details` name the cap and its limit."""
+
+    error_code = "holdfast_run_cap_reached"
+
+
+class NoProgress(Refused):
+    """The agent repeats itself without getting anywhere; `policy_blocked` so that no client sends it again."""
+
+    error_code = "holdfast_no_progress"
+    default_status = 400
+    error_type = "policy_blocked"
 
 
 class CallNotPermitted(Refused):
@@ -184,6 +210,14 @@ class StreamInterrupted(UpstreamError):
     error_code = "holdfast_stream_interrupted"
 
 
+class OutputBlocked(HoldfastError):
+    """The answer held what it must not carry out; the upstream was asked, and what it wrote is paid for."""
+
+    error_code = "holdfast_output_blocked"
+    default_status = 400
+    error_type = "policy_blocked"
+
+
 class UnknownModel(HoldfastError):
     """No price is known for this model id."""
 
@@ -197,6 +231,14 @@ class StoreUnavailable(HoldfastError):
 
     error_code = "holdfast_store_unavailable"
     default_status = 503
+
+
+class BudgetUnavailable(StoreUnavailable):
+    """The store of the budgets does not answer, so nothing may be spent; worth trying again soon."""
+
+    error_code = "holdfast_budget_unavailable"
+    error_type = "overloaded_error"
+    should_retry = True
 
 
 class ConfigError(HoldfastError):

@@ -11,6 +11,7 @@ from holdfast.settings import Settings
 if TYPE_CHECKING:
     from anthropic import Anthropic, AsyncAnthropic
 
+    from holdfast.admin.app import Administration
     from holdfast.agent.agent import AgentOptions, ProductionAgent
     from holdfast.gateway.app import Gateway
 
@@ -74,13 +75,27 @@ class Holdfast:
 
         return guarded_sync(self.runtime, user=user, run=run)
 
-    def asgi(self) -> "Gateway":
-        """The gateway, for any ASGI server; the last one to shut down closes this hold unless `async with` does."""
+    def asgi(self, *, admin_token: str | None = None) -> "Gateway":
+        """The gateway, for any ASGI server; the last one to shut down closes this hold unless `async with` does.
+
+        `admin_token` opens the Admin API, else what `HOLDFAST_ADMIN_TOKEN` says, and keys with a scope for it.
+        """
         from holdfast.gateway.app import Gateway
 
         return Gateway(
-            lambda: self.runtime, acquire=self._acquire, release=self._release, observe=self._observe
+            lambda: self.runtime,
+            acquire=self._acquire,
+            release=self._release,
+            observe=self._observe,
+            administration=lambda: self._administration(admin_token),
         )
+
+    def _administration(self, token: str | None) -> "Administration":
+        from holdfast.admin.app import Administration
+        from holdfast.admin.token import set_token
+
+        given = set_token() if token is None else None
+        return Administration(lambda: self.runtime, token=token if given is None else given.value)
 
     def _acquire(self) -> None:
         _ = self.runtime

@@ -1,138 +1,19 @@
 """The heart: ask every guard in order, send, and settle in reverse, exactly once, whatever the ending."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any, Literal, Protocol, Self, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self, TypeVar
 
+from holdfast.call import Call, Outcome, Response, Tally, Unanswered
 from holdfast.errors import HoldfastError, Refused
 from holdfast.events import Observer, SettleFailed, unobserved
+from holdfast.leash import Leash
 from holdfast.ports import End
-from holdfast.wire.headers import Headers
-from holdfast.wire.messages import MessagesRequest
-from holdfast.wire.meter import Meter
-from holdfast.wire.usage import Usage
+from holdfast.wire.errors import ApiError, error_event
+from holdfast.wire.headers import get
 
-Door = Literal["library", "sdk", "gateway"]
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Principal:
-    """Whose call it is."""
-
-    door: Door
-    key: str = "local"
-    user: str | None = None
-    run: str | None = None
-    agent: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
-    """A Messages request as a door received it."""
-
-    body: bytes
-    headers: Headers = ()
-    query: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
-    """What one attempt used up in vain; `estimated` when the upstream never said how much."""
-
-    upstream: str
-    model: str
-    usage: Usage
-    estimated: bool
-
-
-@dataclass(slots=True)
-class Tally:
-    """What has been done for a call so far: the one thing about it that changes, and the only one to survive it."""
-
-    attempts: int = 0
-    spent: list[Spent] = field(default_factory=list[Spent])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One request on its way in: the client's own bytes and what holdfast read in them.
-
-    `deadline` and `started` are moments of the monotonic clock in seconds; `attempts` lowers the configured
-    number of attempts for this call.
-    """
-
-    request_id: str
-    principal: Principal
-    request: MessagesRequest
-    body: bytes
-    headers: Headers = ()
-    query: str = ""
-    arrived: datetime
-    started: float
-    deadline: float
-    attempts: int | None = None
-    tally: Tally = field(default_factory=Tally, compare=False)
-
-
-class Body(Protocol):
-    """An open answer; whoever holds it must close it, even if it was never read."""
-
-    def __aiter__(self) -> AsyncIterator[bytes]: ...
-
-    async def __anext__(self) -> bytes: ...
-
-    async def aclose(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
-    """An answer that has begun; `meter` knows more with every chunk of `body`, `length` is set if it is whole.
-
-    `current` is there for one that was begun before its upstream had answered: it tells how things stand.
-    """
-
-    status: int
-    headers: Headers
-    body: Body
-    meter: Meter
-    length: int | None = None
-    attempts: int = 0
-    upstream: str | None = None
-    label: Literal["answered", "cached", "fallback"] = "answered"
-    current: Callable[[], "Response"] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unanswered:
-    """No answer came: the error to raise instead, and who was asked last."""
-
-    error: HoldfastError
-    upstream: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How a call ended; always carries the usage seen: a broken stream has still spent tokens.
-
-    `usage` is that of the answer, `is_unbilled` when the API does not bill it (a refusal before any output);
-    `spent` is what further attempts used up in vain.
-    """
-
-    end: End
-    status: int
-    usage: Usage = field(default_factory=Usage)
-    estimated: bool = False
-    is_unbilled: bool = False
-    served_model: str | None = None
-    stop_reason: str | None = None
-    attempts: int = 0
-    upstream: str | None = None
-    error_code: str | None = None
-    spent: tuple[Spent, ...] = ()
-
 
 Settle = Callable[[Outcome], Awaitable[None]]
 
@@ -167,12 +48,15 @@ class Pipeline:
     async def __call__(self, call: Call) -> "Settling":
         settles: list[Settle] = []
         try:
-            found = await self._respond(call, settles)
+            async with call.leash:
+                found = await self._respond(call, settles)
         except BaseException as error:
+            if isinstance(error, HoldfastError):
+                error.attempts = call.tally.attempts
             await finish(unwind(settles, _ending_of(error, call.tally), self.observe))
             raise
         if isinstance(found, Response):
-            return Settling(found, settles, self.observe, tally=call.tally)
+            return Settling(found, settles, self.observe, call=call)
         outcome = replace(_ending_of(found.error, call.tally), upstream=found.upstream)
         await finish(unwind(settles, outcome, self.observe))
         raise found.error
@@ -193,7 +77,17 @@ class Settling:
     It may be read and closed in another task than the one that made the call: uvicorn does that.
     """
 
-    __slots__ = ("_begun", "_body", "_observe", "_response", "_settled", "_settles", "_tally")
+    __slots__ = (
+        "_begun",
+        "_body",
+        "_cut_off",
+        "_leash",
+        "_observe",
+        "_response",
+        "_settled",
+        "_settles",
+        "_tally",
+    )
 
     def __init__(
         self,
@@ -201,14 +95,16 @@ class Settling:
         settles: Sequence[Settle],
         observe: Observer = unobserved,
         *,
-        tally: Tally | None = None,
+        call: Call | None = None,
     ) -> None:
         self._response = response
-        self._tally = tally or Tally()
+        self._tally = Tally() if call is None else call.tally
+        self._leash = Leash() if call is None else call.leash
         self._body = response.body
         self._settles = settles
         self._observe = observe
         self._begun = False
+        self._cut_off: Outcome | None = None
         self._settled = False
 
     @property
@@ -221,13 +117,20 @@ class Settling:
         return self
 
     async def __anext__(self) -> bytes:
-        if self._settled:
+        if self._settled or self._cut_off is not None:
+            await self._settle("failed")
             raise StopAsyncIteration
         try:
-            chunk = await self._body.__anext__()
+            async with self._leash:
+                chunk = await self._body.__anext__()
         except StopAsyncIteration:
             await self._settle("failed" if self._went_wrong() else "answered")
             raise
+        except HoldfastError as error:
+            if error is not self._leash.error:
+                await self._settle("failed", _code_of(error))
+                raise
+            return await self._cut(error)
         except asyncio.CancelledError:
             await self._settle(self._end_if_left())
             raise
@@ -248,6 +151,23 @@ class Settling:
         finally:
             await self.aclose()
 
+    async def _cut(self, error: HoldfastError) -> bytes:
+        """Somebody ended the call: a stream says so in an event of its own, a whole answer raises it.
+
+        The upstream is hung up on and the reader is told at once; the books may take longer, and come after.
+        """
+        response = self.response
+        kind = get(response.headers, "content-type") or ""
+        if not kind.startswith("text/event-stream"):
+            await self._settle("failed", error.error_code)
+            raise error
+        response.meter.error = ApiError(
+            type=error.error_type, message=str(error), error_code=error.error_code, status=error.status
+        )
+        self._cut_off = _outcome("failed", response)
+        await finish(unwind((self._close,), self._cut_off, self._observe))
+        return error_event(error.error_type, str(error), error.error_code)
+
     def _went_wrong(self) -> bool:
         return self.response.status >= 400 or self.response.meter.error is not None
 
@@ -261,11 +181,16 @@ class Settling:
         if self._settled:
             return
         self._settled = True
-        response = self.response
-        outcome = _outcome(end, response, tuple(self._tally.spent))
+        await finish(self._wind_up(end, error_code))
+
+    async def _wind_up(self, end: End, error_code: str | None) -> None:
+        await unwind((self._close,), _outcome(end, self.response), self._observe)
+        # Only now: an attempt that was still under way is paid for as soon as it has been hung up on, and until
+        # then another may have been sent, or have found the answer.
+        outcome = replace(_outcome(end, self.response), spent=tuple(self._tally.spent))
         if error_code is not None:
             outcome = replace(outcome, error_code=error_code)
-        await finish(unwind((*self._settles, self._close), outcome, self._observe))
+        await unwind(self._settles, outcome, self._observe)
 
     async def _close(self, outcome: Outcome) -> None:
         await self._body.aclose()
@@ -304,7 +229,8 @@ def _ending_of(error: BaseException, tally: Tally) -> Outcome:
     status = 500
     match error:
         case HoldfastError():
-            end, status = ("refused" if isinstance(error, Refused) else "failed"), error.status
+            free = isinstance(error, Refused) and not tally.attempts
+            end, status = ("refused" if free else "failed"), error.status
         case asyncio.CancelledError():
             end, status = "abandoned", 499
         case _:
@@ -313,7 +239,7 @@ def _ending_of(error: BaseException, tally: Tally) -> Outcome:
     return Outcome(end=end, status=status, error_code=code, attempts=tally.attempts, spent=tuple(tally.spent))
 
 
-def _outcome(end: End, response: Response, spent: tuple[Spent, ...]) -> Outcome:
+def _outcome(end: End, response: Response) -> Outcome:
     meter = response.meter
     error = meter.error
     return Outcome(
@@ -326,8 +252,8 @@ def _outcome(end: End, response: Response, spent: tuple[Spent, ...]) -> Outcome:
         stop_reason=meter.stop_reason,
         attempts=response.attempts,
         upstream=response.upstream,
+        asked_model=response.asked_model,
         error_code=(error.error_code or error.type) if error else None,
-        spent=spent,
     )
 
 

@@ -17,12 +17,27 @@ from holdfast.configuration import PREFIX, Key, Origin, Problem, Reader, Source,
 from holdfast.errors import ConfigError
 from holdfast.language import Language, Sentence, preferred
 from holdfast.policy.breaker import BreakerConfig
+from holdfast.policy.budget import BudgetConfig
+from holdfast.policy.fairness import FairnessConfig
 from holdfast.policy.fallback import FallbackConfig
 from holdfast.policy.gate import GateConfig
+from holdfast.policy.money import pico
+from holdfast.policy.output import OutputConfig
 from holdfast.policy.pricing import PricingConfig
+from holdfast.policy.quota import QuotaConfig
+from holdfast.policy.redaction import RedactionConfig
 from holdfast.policy.retry import RetryConfig, check_time
-from holdfast.policy.routing import KEY_ENV, SIMULATOR, FailoverConfig, ModelsConfig, UpstreamConfig
+from holdfast.policy.routing import (
+    KEY_ENV,
+    SIMULATOR,
+    FailoverConfig,
+    ModelsConfig,
+    UpstreamConfig,
+    check_upstream_name,
+)
+from holdfast.policy.runs import RunsConfig
 from holdfast.policy.screening import ScreenConfig
+from holdfast.policy.taint import TaintConfig
 from holdfast.wire.toml import Place
 
 UPSTREAM = "HOLDFAST_UPSTREAM"
@@ -51,9 +66,40 @@ class GatewayConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreConfig:
-    """Where calls are written down; empty means a file in the data folder of this user."""
+    """Where calls are written down; an empty `url` means a file in the data folder of this user.
 
-    url: str = ""
+    `emergency_usd`: dollars that one worker may let calls cost while the store is away, where only soft budgets
+    count them; hard budgets never do. `keep_days`: calls and attempts older than that are forgotten, their sums
+    are not; `None` keeps everything.
+    """
+
+    url: str = field(default="", repr=False)
+    emergency_usd: Decimal = Decimal(0)
+    keep_days: int | None = 400
+
+    def __post_init__(self) -> None:
+        pico(self.emergency_usd, name="emergency_usd")
+        _check("keep_days", self.keep_days is None or self.keep_days >= 1, "1 day or more", "1일 이상이어야")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetConfig:
+    """The workers that share limits, and the Redis that they share them over; without one each has its own.
+
+    Attributes:
+        redis_url: `redis://` or `rediss://`; better named in a variable if it holds a password.
+        redis_url_env: the environment variable that holds it instead.
+        workers: how many there are: while Redis is away each grants its share of every limit.
+    """
+
+    redis_url: str = field(default="", repr=False)
+    redis_url_env: str | None = None
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        _check("workers", 1 <= self.workers <= 10_000, "from 1 to 10,000", "1~10,000 범위여야")
+        both = bool(self.redis_url) and self.redis_url_env is not None
+        _check("redis_url_env", not both, "left out where redis_url is set", "redis_url과 함께 쓰지 말아야")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +146,21 @@ class Settings:
     gates: GateConfig = field(default_factory=GateConfig)
     retry: RetryConfig = field(default_factory=RetryConfig)
     screen: ScreenConfig = field(default_factory=ScreenConfig)
+    output: OutputConfig = field(default_factory=OutputConfig)
+    tools: TaintConfig = field(default_factory=TaintConfig)
+    redaction: RedactionConfig = field(default_factory=RedactionConfig)
     pricing: PricingConfig = field(default_factory=PricingConfig)
+    budgets: Mapping[str, BudgetConfig] = field(default_factory=dict[str, BudgetConfig])
+    runs: RunsConfig = field(default_factory=RunsConfig)
+    quotas: Mapping[str, QuotaConfig] = field(default_factory=dict[str, QuotaConfig])
+    fairness: FairnessConfig = field(default_factory=FairnessConfig)
+    fleet: FleetConfig = field(default_factory=FleetConfig)
     simulator: SimulatorConfig = field(default_factory=SimulatorConfig)
     origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin], compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in self.upstreams:
+            check_upstream_name(name)
 
     @classmethod
     def load(cls, path: str | Path | None = None, *, environment: Mapping[str, str] | None = None) -> Self:

@@ -248,3 +248,28 @@ async def test_the_cost_of_a_reply_includes_what_failed_attempts_used_up(simulat
         totals = await hold.runtime.ledger.totals()
     assert answer.reply.attempts == 2
     assert answer.reply.cost == totals.cost == simulator.simulator.billed
+
+
+async def test_a_fallback_reports_what_the_attempts_in_vain_have_cost(simulator: RunningSimulator) -> None:
+    simulator.simulator.fault(Fault(CleanEnd(after_events=1), times=None))
+    async with Holdfast(quick_settings(simulator)) as hold:
+        agent = hold.agent()
+        answer = agent.stream("Hello")
+        async for _ in answer:
+            pass
+        streamed, billed = agent.metrics(), simulator.simulator.billed
+        reply = await agent.chat("Hello")
+        metrics = agent.metrics()
+    assert (answer.reply.outcome, reply.outcome) == ("fallback", "fallback")
+    assert answer.reply.cost == streamed.total_cost == billed > 0
+    assert (reply.cost or 0) + streamed.total_cost == metrics.total_cost >= simulator.simulator.billed
+    assert (streamed.request_count, metrics.request_count) == (1, 2)
+
+
+async def test_a_fallback_without_any_charge_is_no_request(simulator: RunningSimulator) -> None:
+    simulator.simulator.fault(Fault(Status(529), times=None))
+    async with Holdfast(quick_settings(simulator)) as hold:
+        agent = hold.agent()
+        reply = await agent.chat("Hello")
+        metrics = agent.metrics()
+    assert (reply.outcome, reply.cost, metrics.request_count) == ("fallback", Decimal(0), 0)

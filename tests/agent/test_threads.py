@@ -82,7 +82,7 @@ def test_a_file_for_the_ledger_leaves_no_thread_behind_either(
     monkeypatch.delenv("HOLDFAST_DATABASE_URL")
     with ProductionAgent(upstream="simulator") as agent:
         agent.chat_sync("Hello")
-        assert ours() == ["holdfast-ledger", "holdfast-portal"]
+        assert ours() == ["holdfast-portal", "holdfast-store", "holdfast-watch"]
     assert ours() == []
 
 

@@ -14,17 +14,20 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from holdfast.assembly import Runtime, assemble
 from holdfast.cli.listening import listen
 from holdfast.events import Event, Observer
+from holdfast.gateway.app import Gateway
 from holdfast.gateway.server import GatewayServer
 from holdfast.hold import Holdfast
 from holdfast.policy.breaker import BreakerConfig
 from holdfast.policy.retry import RetryConfig
 from holdfast.policy.routing import UpstreamConfig
-from holdfast.ports import CallRecord, Ledger, Totals
+from holdfast.ports import CallRecord, Store, Totals
 from holdfast.settings import GatewayConfig, Settings, StoreConfig
 from holdfast.simulator.server import RunningSimulator
 from holdfast.upstream.client import Client
 
 PATIENCE = 20.0
+SETTLED = 0.5
+"""Seconds that an answered call may take to be settled; one that is still being answered is not waited for."""
 
 
 def quick_settings(simulator: RunningSimulator) -> Settings:
@@ -50,17 +53,27 @@ class RunningGateway:
     url: str = ""
     stop: Callable[[], None] = lambda: None
     """Ask the server to stop, and wait until it has."""
+    app: Gateway | None = None
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
 
     def records(self) -> tuple[CallRecord, ...]:
-        """The calls in the ledger, newest first."""
+        """The calls in the ledger, newest first; those that a client has just heard the end of among them."""
+        self._settled()
         future = asyncio.run_coroutine_threadsafe(self.hold.runtime.ledger.newest(1_000), self._loop)
         return future.result(PATIENCE)
 
     def totals(self) -> Totals:
+        self._settled()
         return asyncio.run_coroutine_threadsafe(self.hold.runtime.ledger.totals(), self._loop).result(
             PATIENCE
         )
+
+    def _settled(self) -> None:
+        """Wait for what has been answered: a client is done with the last byte, the books a moment later."""
+        for _ in range(round(SETTLED / 0.002)):
+            if self.app is None or not self.app.under_way:
+                return
+            time.sleep(0.002)  # noqa: TID251 - real servers, real time
 
     def tasks(self) -> int:
         """How many tasks are alive in the gateway's loop."""
@@ -100,7 +113,8 @@ def serving(
     gateway = RunningGateway(simulator, Holdfast(settings, observe=events.append, runtime=runtime), events)
     listener = listen("127.0.0.1", 0)
     gateway.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = _Server(gateway.hold.asgi(), drain_timeout=settings.gateway.drain_timeout, http=http)
+    gateway.app = gateway.hold.asgi()
+    server = _Server(gateway.app, drain_timeout=settings.gateway.drain_timeout, http=http)
     thread = threading.Thread(target=gateway.run, args=(server, listener), daemon=True)
 
     def stop() -> None:
@@ -118,7 +132,7 @@ def serving(
         stop()
 
 
-def over(client: Client, ledger: Ledger | None = None) -> Callable[[Settings, Observer], Runtime]:
+def over(client: Client, ledger: Store | None = None) -> Callable[[Settings, Observer], Runtime]:
     """Opens a gateway in front of `client` in place of an upstream."""
 
     def connect(config: UpstreamConfig, settings: Settings) -> Client:

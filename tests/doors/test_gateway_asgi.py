@@ -14,7 +14,7 @@ from holdfast.hold import Holdfast
 from holdfast.ports import CallRecord
 from holdfast.simulator import Simulator, Stall
 from holdfast.simulator.server import RunningSimulator
-from holdfast.stores.memory import MemoryLedger
+from holdfast.stores.memory import MemoryStore
 from holdfast.upstream.inprocess import InProcessClient
 from tests.doors.running import over, quick_settings
 from tests.doors.talking import QUESTION
@@ -23,7 +23,7 @@ PATIENCE = 10.0
 STREAM = {**QUESTION, "stream": True}
 
 
-class SlowLedger(MemoryLedger):
+class SlowLedger(MemoryStore):
     """A book that takes its time, and sees whether it is let."""
 
     def __init__(self) -> None:

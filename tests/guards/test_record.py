@@ -1,13 +1,17 @@
+from collections.abc import Sequence
 from datetime import datetime
 
 import pytest
 
+from holdfast.bookkeeping import Bookkeeper
+from holdfast.call import Call, Outcome, Spent
 from holdfast.errors import StoreUnavailable
-from holdfast.events import CallEnded, Event
+from holdfast.events import BudgetAlerted, CallEnded, Event
 from holdfast.guards.record import RecordGuard
-from holdfast.pipeline import Call, Outcome, Settle, Spent
-from holdfast.ports import CallRecord
-from holdfast.stores.memory import MemoryLedger
+from holdfast.pipeline import Settle
+from holdfast.policy.holds import Crossing
+from holdfast.ports import AttemptRecord, CallRecord
+from holdfast.stores.memory import MemoryStore
 from holdfast.testing import FakeClock
 from holdfast.wire.usage import Usage
 from tests.upstream.scripted import MODEL, a_call
@@ -15,7 +19,7 @@ from tests.upstream.scripted import MODEL, a_call
 SPENT = Usage.of({"input_tokens": 10, "output_tokens": 7})
 
 
-class Full(MemoryLedger):
+class Full(MemoryStore):
     """A ledger that takes nothing."""
 
     async def record(self, entry: CallRecord) -> None:
@@ -26,8 +30,11 @@ def price(model: str, usage: Usage, at: datetime) -> int | None:
     return None if model == "mystery" else 1_000 * usage.prompt_tokens + 5_000 * usage.output_tokens
 
 
-def guard(ledger: MemoryLedger, clock: FakeClock, events: list[Event]) -> RecordGuard:
-    return RecordGuard(ledger=ledger, price=price, price_version="v1", clock=clock, observe=events.append)
+BOOKS = Bookkeeper(price=price, price_version="v1")
+
+
+def guard(ledger: MemoryStore, clock: FakeClock, events: list[Event]) -> RecordGuard:
+    return RecordGuard(ledger=ledger, books=BOOKS, clock=clock, observe=events.append)
 
 
 async def settle_of(guard: RecordGuard, call: Call) -> Settle:
@@ -38,7 +45,7 @@ async def settle_of(guard: RecordGuard, call: Call) -> Settle:
 
 
 async def recorded(outcome: Outcome, *, seconds: float = 0.0) -> tuple[CallRecord, list[Event]]:
-    ledger, clock, events = MemoryLedger(), FakeClock(), list[Event]()
+    ledger, clock, events = MemoryStore(), FakeClock(), list[Event]()
     settle = await settle_of(guard(ledger, clock, events), a_call(stream=True, clock=clock))
     clock.advance(seconds)
     await settle(outcome)
@@ -47,7 +54,7 @@ async def recorded(outcome: Outcome, *, seconds: float = 0.0) -> tuple[CallRecor
 
 
 async def test_a_call_is_written_down_when_it_is_over_and_not_before() -> None:
-    ledger, clock = MemoryLedger(), FakeClock()
+    ledger, clock = MemoryStore(), FakeClock()
     settle = await settle_of(guard(ledger, clock, []), a_call(clock=clock))
     assert (await ledger.totals()).calls == 0
     await settle(Outcome(end="answered", status=200, usage=SPENT))
@@ -109,12 +116,12 @@ async def test_a_full_store_hides_the_end_of_the_call_from_nobody() -> None:
 
 
 async def test_an_observer_that_raises_costs_no_row() -> None:
-    ledger, clock = MemoryLedger(), FakeClock()
+    ledger, clock = MemoryStore(), FakeClock()
 
     def observe(event: Event) -> None:
         raise ZeroDivisionError
 
-    station = RecordGuard(ledger=ledger, price=price, price_version="v1", clock=clock, observe=observe)
+    station = RecordGuard(ledger=ledger, books=BOOKS, clock=clock, observe=observe)
     settle = await settle_of(station, a_call(clock=clock))
     with pytest.raises(ZeroDivisionError):
         await settle(Outcome(end="answered", status=200, usage=SPENT))
@@ -136,3 +143,30 @@ async def test_one_attempt_without_a_price_leaves_the_whole_call_unpriced() -> N
     lost = Spent(upstream="a", model="mystery", usage=Usage(input_tokens=3), estimated=True)
     entry, _ = await recorded(Outcome(end="answered", status=200, usage=SPENT, spent=(lost,)))
     assert entry.cost_pico is None
+
+
+async def test_an_alert_is_heard_though_the_call_itself_could_not_be_written_down() -> None:
+    clock, events = FakeClock(), list[Event]()
+
+    class Alerting(Full):
+        async def settle(self, attempts: Sequence[AttemptRecord]) -> tuple[Crossing, ...]:
+            return (
+                Crossing(budget="b", subject="", window="w", threshold=1, limit=2, settled=1, resets_at=None),
+            )
+
+    settle = await settle_of(guard(Alerting(), clock, events), a_call(clock=clock))
+    with pytest.raises(StoreUnavailable):
+        await settle(Outcome(end="answered", status=200, usage=SPENT))
+    assert [type(event) for event in events] == [BudgetAlerted, CallEnded]
+
+
+async def test_a_settlement_that_was_not_taken_is_a_failure_though_the_call_was_written_down() -> None:
+    class Closed(MemoryStore):
+        async def settle(self, attempts: Sequence[AttemptRecord]) -> tuple[Crossing, ...]:
+            raise StoreUnavailable("gone")
+
+    ledger, events = Closed(), list[Event]()
+    settle = await settle_of(guard(ledger, FakeClock(), events), a_call())
+    with pytest.raises(StoreUnavailable):
+        await settle(Outcome(end="answered", status=200, usage=SPENT))
+    assert (await ledger.totals()).calls == 1

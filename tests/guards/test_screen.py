@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from holdfast.call import Call
 from holdfast.errors import InputRejected
 from holdfast.events import Event, InputFlagged
+from holdfast.guards import screen as screen_module
 from holdfast.guards.screen import ScreenGuard
 from holdfast.language import Sentence
-from holdfast.parts.validator import InputValidator
-from holdfast.pipeline import Call
-from holdfast.policy.screening import Pattern, Rule, ScreenConfig
+from holdfast.parts.validator import InputValidator, Scan
+from holdfast.policy.screening import Channel, Pattern, Rule, ScreenConfig
 from holdfast.wire.messages import read_request
 from tests.upstream.scripted import a_call
 
@@ -167,3 +168,25 @@ async def test_what_was_flagged_before_a_refusal_is_announced_first() -> None:
     with pytest.raises(InputRejected):
         await guard(talk(said(blocks)))
     assert len(events) == 1
+
+
+SHOWN: list[str] = []
+
+
+class Watched(InputValidator):
+    """Notes what it is shown."""
+
+    def scan(self, text: str, *, channel: Channel = "user") -> Scan:
+        SHOWN.append(text)
+        return super().scan(text, channel=channel)
+
+
+async def test_what_was_screened_long_ago_is_forgotten_and_screened_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(screen_module, "MOST_KEPT", 2)
+    SHOWN.clear()
+    guard = ScreenGuard(config=ScreenConfig(), validator=Watched())
+    for word in ("one", "one", "two", "three", "one"):
+        await guard(talk(said(f"The number is {word}.")))
+    assert len(SHOWN) == 4

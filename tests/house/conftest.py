@@ -95,10 +95,10 @@ def sources() -> list[Module]:
 
 @pytest.fixture(scope="session")
 def everything() -> list[Module]:
-    """Sources, tests, examples and the script at the root."""
-    text = (ROOT / "dev.py").read_text(encoding="utf-8")
-    script = Module(name="dev.py", text=text, tree=ast.parse(text))
-    return [*modules("src"), *modules("tests"), *modules("examples"), script]
+    """Sources, tests, examples and the script at the root with its parts."""
+    texts = {path.name: path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("dev*.py"))}
+    script = [Module(name=name, text=text, tree=ast.parse(text)) for name, text in texts.items()]
+    return [*modules("src"), *modules("tests"), *modules("examples"), *script]
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import holdfast
 
 PROMISED = [
     "AgentLogger",
+    "Budget",
     "BudgetExhausted",
     "CallNotPermitted",
     "CircuitBreaker",
@@ -23,6 +24,7 @@ PROMISED = [
     "InputValidator",
     "PriceBook",
     "ProductionAgent",
+    "Quota",
     "RateLimited",
     "Redactor",
     "Refused",
@@ -62,7 +64,8 @@ def imported_by(program: str) -> set[str]:
 
 def test_the_promised_names_are_exactly_these() -> None:
     assert sorted(holdfast.__all__) == PROMISED
-    assert len(holdfast.__all__) <= 25
+    # Every name of the public contract, `Budget` and `Quota` of its parts among them, and no more.
+    assert len(holdfast.__all__) <= 27
 
 
 @pytest.mark.parametrize("name", PROMISED)
@@ -87,6 +90,8 @@ def test_asking_the_command_for_its_version_loads_no_heavy_library() -> None:
     assert imported_by(VERSION) & (HEAVY - {"click"}) == set()
 
 
-@pytest.mark.parametrize("part", ["CircuitBreaker", "Retry", "PriceBook", "Redactor", "InputValidator"])
+@pytest.mark.parametrize(
+    "part", ["Budget", "CircuitBreaker", "Quota", "Retry", "PriceBook", "Redactor", "InputValidator"]
+)
 def test_a_part_alone_loads_no_server_and_no_sdk(part: str) -> None:
     assert imported_by(f"from holdfast import {part}") & HEAVY == set()

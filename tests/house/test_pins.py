@@ -12,7 +12,7 @@ from packaging.version import Version
 
 Pins = dict[str, set[Version]]
 
-FILES = ["run", "test", "dev", "anthropic-0", "uv"]
+FILES = ["run", "test", "dev", "anthropic-0", "servers", "uv"]
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 
@@ -50,7 +50,7 @@ def wishes(root: Path) -> dict[str, list[str]]:
     extras = project["optional-dependencies"]
     run = [*base, *extras["anthropic"], *extras["fast"]]
     dev = [*base, *every_extra(project), *groups["test"], *groups["check"]]
-    return {"run": run, "test": [*run, *groups["test"]], "dev": dev}
+    return {"run": run, "test": [*run, *extras["fleet"], *groups["test"]], "dev": dev}
 
 
 @pytest.mark.requirement("house:pins")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from tests.doors.talking import QUESTION
 from tests.journeys.commands import Server, running
@@ -145,11 +146,13 @@ async def under_load(stage: Stage, number: signal.Signals, *, streams_only: bool
     assert rescued, "the signal hit nobody"
 
 
+@pytest.mark.requirement("outage:failover")
 async def test_nobody_pays_for_a_killed_upstream_but_those_whose_stream_had_begun(tmp_path: Path) -> None:
     with staged(tmp_path) as stage:
         await under_load(stage, signal.SIGKILL)
 
 
+@pytest.mark.requirement("outage:failover")
 async def test_nobody_pays_for_a_frozen_upstream_but_those_whose_stream_had_begun(tmp_path: Path) -> None:
     # Streams only: a plain call may be silent for as long as its deadline, so silence alone says nothing there.
     with staged(tmp_path, "[timeouts]\nstall = 0.8") as stage:

@@ -121,6 +121,7 @@ def test_the_log_is_one_json_object_a_line_even_about_broken_http(server: Server
 def test_without_an_upstream_of_its_own_it_stands_before_the_real_api_and_says_so(tmp_path: Path) -> None:
     with running("serve", "--port", "0", home=tmp_path, ready=is_ready) as server:
         assert "· live ·" in server.lines[0]
+        assert "at most 10 dollars a day" in server.lines[0]
         assert "key: your Anthropic key" in server.lines[0]
         assert ask(server.url, method="GET", path="/readyz").status == 200
         assert server.stop() == 0

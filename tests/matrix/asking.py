@@ -12,9 +12,9 @@ import anthropic
 Form = Literal["plain", "stream", "tool"]
 End = Literal["answered", "raised", "hung"]
 
-LIMIT = 10.0
+LIMIT = 20.0
 """Seconds after which a call counts as hung."""
-AT_ONCE = 40
+AT_ONCE = 25
 MODEL = "claude-sonnet-5-5"
 KEY = "local"
 TEXT: list[anthropic.types.MessageParam] = [{"role": "user", "content": "Where is my order?"}]

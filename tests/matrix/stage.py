@@ -25,8 +25,8 @@ from holdfast.simulator.server import RunningSimulator
 from tests.doors.running import PATIENCE, eventually, quick_settings
 from tests.matrix.rows import Row
 
-STALL = 3.0
-DEADLINE = 8.0
+STALL = 5.0
+DEADLINE = 14.0
 
 
 def inner(scope: Scope) -> tuple[str, Scope]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.simulator import OddUsage
+from holdfast.simulator import BigEvent, OddUsage
 from tests.doors.test_gateway_anthropic_0 import old_python
 from tests.matrix.columns import COLUMNS, Column, through_gateway_0
 from tests.matrix.rows import ROWS, Row
@@ -47,6 +47,7 @@ def _cells() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("client", "row"), list(_cells()))
+@pytest.mark.requirement("faults:matrix")
 def test_a_fault_costs_few_attempts_and_is_never_hidden(
     column: Callable[[str], Column], client: str, row: Row
 ) -> None:
@@ -65,5 +66,7 @@ def test_a_fault_costs_few_attempts_and_is_never_hidden(
     assert (seen.ids, seen.unsettled, seen.counted) == (seen.calls, 0, seen.attempts)
     assert seen.is_quiet
     assert seen.body == seen.expected or not row.same
-    if row.same and row.end == "answered" and not isinstance(row.action, OddUsage):
-        assert seen.cost == seen.billed > 0
+    if row.same and row.end == "answered":
+        assert seen.cost >= seen.billed > 0
+        # Where much more was delivered than counted, the count is not believed.
+        assert seen.cost == seen.billed or isinstance(row.action, OddUsage | BigEvent)

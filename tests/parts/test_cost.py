@@ -363,3 +363,32 @@ def test_an_async_callback_is_refused_because_nothing_would_await_it() -> None:
     callback: Callable[[Decimal, Decimal], object] = alert
     with pytest.raises(ConfigError, match="async"):
         CostTracker(10, callback)
+
+
+# ---- charges that are known already
+
+
+def test_a_charge_is_counted_at_its_own_cost() -> None:
+    tracker = CostTracker()
+    tracker.add_charge("claude-unheard-of", {"input_tokens": 10, "output_tokens": 20}, Decimal("0.5"))
+    summary = tracker.summary()
+    assert (summary.total_input_tokens, summary.total_output_tokens) == (10, 20)
+    assert (summary.total_cost, summary.request_count, summary.unpriced_count) == (Decimal("0.5"), 1, 0)
+
+
+def test_a_charge_sets_off_alerts() -> None:
+    spent: list[Decimal] = []
+    tracker = CostTracker("1", lambda total, limit: spent.append(total))
+    tracker.add_charge("m", {}, Decimal("0.7"))
+    tracker.add_charge("m", {}, Decimal("0.2"))
+    tracker.add_charge("m", {}, None)
+    assert spent == [Decimal("0.90")]
+
+
+def test_a_message_of_unknown_price_is_kept_apart_and_its_tokens_count() -> None:
+    tracker = CostTracker()
+    tracker.add_charge("claude-unheard-of", {"input_tokens": 10}, None)
+    summary = tracker.summary()
+    assert (summary.total_cost, summary.total_input_tokens, summary.unpriced_count) == (Decimal(0), 10, 1)
+    tracker.reset()
+    assert tracker.summary().unpriced_count == 0

@@ -14,8 +14,10 @@ from anthropic.types import Usage as SdkUsage
 
 from holdfast.errors import ConfigError, UnknownModel
 from holdfast.parts.prices import PriceBook
-from holdfast.policy.pricing import Demand, PricingConfig
+from holdfast.policy.pricing import PricingConfig
 from holdfast.testing import FakeClock
+from holdfast.wire.demand import Demand
+from holdfast.wire.messages import MessagesRequest
 from holdfast.wire.usage import Usage
 
 BOOK = PriceBook.default()
@@ -114,9 +116,18 @@ def test_an_explanation_is_plain_data_whose_terms_add_up() -> None:
 
 def test_a_ceiling_is_in_pico_dollars_of_today() -> None:
     book = PriceBook.default(clock=FakeClock())
-    demand = Demand(input_tokens=200_000, max_tokens=4_000, geo="global")
-    assert book.ceiling_pico("claude-haiku-5-5", demand) == 110_000_000_000
-    assert book.ceiling_pico("claude-haiku-5-5", demand, at=NOW) == 110_000_000_000
+    request = MessagesRequest(text_bytes=400_000, max_tokens=4_000, demand=Demand(geo="global"))
+    assert book.ceiling("claude-haiku-5-5", request).pico == 110_000_000_000
+    assert book.ceiling("claude-haiku-5-5", request, at=NOW, max_tokens=0).pico == 100_000_000_000
+    assert book.ceiling("claude-haiku-5-5", request, max_tokens=0, input_tokens=10).pico == 1_000_000
+
+
+def test_the_longest_affordable_answer_is_in_pico_dollars_of_today() -> None:
+    book = PriceBook.default(clock=FakeClock())
+    request = MessagesRequest(text_bytes=400_000, max_tokens=4_000, demand=Demand(geo="global"))
+    assert book.affordable_max_tokens("claude-haiku-5-5", request, 105_000_000_000) == 2_000
+    assert book.affordable_max_tokens("claude-haiku-5-5", request, 105_000_000_000, at=NOW) == 2_000
+    assert book.affordable_max_tokens("claude-haiku-5-5", request, 1_000_000, input_tokens=5) == 1
 
 
 def test_models_and_their_facts_are_found_by_id_and_by_alias() -> None:

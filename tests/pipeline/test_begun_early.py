@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
-from holdfast.pipeline import Outcome, Response, Settling
+from holdfast.call import Outcome, Response, Spent
+from holdfast.pipeline import Settling
 from holdfast.wire.meter import Meter
 from holdfast.wire.sse import Splitter
+from holdfast.wire.usage import Usage
 from tests.pipeline.test_settlement import Chunks
-from tests.upstream.scripted import STREAM
+from tests.upstream.scripted import STREAM, a_call
 
 
 async def test_an_answer_settles_as_what_it_has_become() -> None:
@@ -29,3 +31,24 @@ async def test_an_answer_settles_as_what_it_has_become() -> None:
     assert [(o.end, o.upstream, o.attempts, o.usage.output_tokens) for o in outcomes] == [
         ("answered", "spare", 2, 7)
     ]
+
+
+async def test_an_attempt_that_began_while_the_answer_was_let_go_counts_as_sent() -> None:
+    outcomes, call = list[Outcome](), a_call(stream=True)
+    begun = Response(status=200, headers=(), body=Chunks(), meter=Meter())
+
+    class Closing(Chunks):
+        async def aclose(self) -> None:
+            call.tally.attempts += 1
+            call.tally.spent.append(Spent(upstream="main", model="m", usage=Usage(), estimated=False))
+
+    async def note(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+
+    answer = Settling(
+        replace(begun, body=Closing(), current=lambda: replace(begun, attempts=call.tally.attempts)),
+        (note,),
+        call=call,
+    )
+    await answer.aclose()
+    assert [(outcome.attempts, len(outcome.spent)) for outcome in outcomes] == [(1, 1)]

@@ -8,22 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from holdfast.call import Call, Outcome, Response, Spent, Unanswered
 from holdfast.errors import CallNotPermitted, InputRejected, StreamInterrupted, UpstreamUnavailable
 from holdfast.events import Event, SettleFailed
-from holdfast.pipeline import (
-    Answer,
-    Call,
-    Guard,
-    Outcome,
-    Pipeline,
-    Proceed,
-    Response,
-    Settling,
-    Spent,
-    Unanswered,
-    finish,
-    unwind,
-)
+from holdfast.pipeline import Answer, Guard, Pipeline, Proceed, Settling, finish, unwind
 from holdfast.wire.meter import Meter
 from holdfast.wire.sse import Splitter
 from holdfast.wire.usage import Usage
@@ -365,7 +353,7 @@ async def test_what_a_broken_stream_delivered_is_charged_as_an_estimate() -> Non
     settling = await pipeline(books, answer(START, text("x" * 400), ConnectionError()))(a_call())
     with pytest.raises(ConnectionError):
         await settling.read()
-    assert (books.outcome.estimated, books.outcome.usage.output_tokens) == (True, 100)
+    assert (books.outcome.estimated, books.outcome.usage.output_tokens) == (True, 134)
 
 
 async def test_a_settle_is_finished_although_the_reader_is_cancelled_meanwhile() -> None:
@@ -645,3 +633,15 @@ async def test_a_generator_around_an_answer_may_be_dropped_half_way() -> None:
     await reading.aclose()  # type: ignore[attr-defined]  # it is an asynchronous generator
     await settling.aclose()
     assert books.outcome.end == "abandoned"
+
+
+async def test_an_error_says_how_often_the_upstream_had_been_asked() -> None:
+    call = a_call()
+
+    async def send(call: Call) -> Response:
+        call.tally.attempts = 2
+        raise CallNotPermitted("closed")
+
+    with pytest.raises(CallNotPermitted) as caught:
+        await Pipeline((), send)(call)
+    assert caught.value.attempts == 2

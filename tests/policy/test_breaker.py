@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -19,6 +19,7 @@ from holdfast.policy.breaker import (
     Permit,
     Permitted,
     State,
+    Word,
 )
 from holdfast.policy.window import Window
 
@@ -281,17 +282,75 @@ def test_giving_the_same_order_twice_is_one_move() -> None:
 
 def test_it_follows_a_peer_that_saw_the_service_fail_and_recover() -> None:
     circuit = Circuit(BreakerConfig())
-    circuit.adopt("open", now=0.0, retry_after=3.0)
+    circuit.adopt(Word(state="open", at=0.0, retry_after=3.0), now=0.0, roll=0.0)
     assert refusal(circuit).retry_after == pytest.approx(3.0)
-    circuit.adopt("closed", now=1.0)
+    circuit.adopt(Word(state="closed", at=1.0), now=1.0, roll=0.0)
     permit(circuit, 1.0)
+
+
+def said(state: Literal["open", "closed"], at: float, left: float = 3.0, openings: int = 1) -> Word:
+    return Word(state=state, at=at, retry_after=left, openings=openings)
+
+
+def test_a_peers_opening_counts_as_one_in_a_row() -> None:
+    circuit = Circuit(replace(TEN, recovery_timeout=1.0))
+    circuit.adopt(said("open", 0.0, openings=3), now=0.0, roll=0.0)
+    seen = circuit.snapshot(now=0.0, roll=0.0)
+    assert (seen.consecutive_openings, seen.adopted_total, seen.generation) == (3, 1, 1)
+    assert circuit.take_changes()[-1].openings == 3
+
+
+def test_a_peer_cannot_open_it_for_longer_than_it_would_itself() -> None:
+    circuit = Circuit(BreakerConfig(recovery_timeout=5.0, recovery_timeout_max=20.0))
+    circuit.adopt(said("open", 0.0, left=1e9), now=0.0, roll=0.0)
+    assert refusal(circuit).retry_after == pytest.approx(24.0)
+
+
+def test_what_a_peer_saw_before_it_recovered_here_changes_nothing() -> None:
+    circuit = half_open(replace(TEN, success_threshold=1))
+    call(circuit, OK, 10.0)
+    circuit.adopt(said("open", 9.9), now=10.5, roll=0.0)
+    assert state(circuit, 10.5) == "closed"
+    circuit.adopt(said("open", 10.1), now=10.6, roll=0.0)
+    assert state(circuit, 10.6) == "open"
+
+
+def test_a_peers_recovery_does_not_end_a_time_in_open_that_began_here() -> None:
+    circuit = Circuit(replace(TEN, failure_threshold=1))
+    circuit.record(FAIL, now=0.0, roll=0.0)
+    circuit.adopt(said("closed", 5.0), now=5.0, roll=0.0)
+    assert state(circuit, 5.0) == "open"
+    circuit.adopt(said("closed", 5.0), now=10.0, roll=0.0)
+    assert state(circuit, 10.0) == "closed"
+
+
+def test_a_peer_that_alone_has_a_problem_is_not_followed() -> None:
+    circuit = Circuit(BreakerConfig())
+    call(circuit, OK, 5.1)
+    circuit.adopt(said("open", 5.0), now=5.3, roll=0.0)
+    assert state(circuit, 5.3) == "closed"
+    call(circuit, FAIL, 5.4)
+    circuit.adopt(said("open", 5.2), now=5.5, roll=0.0)
+    assert state(circuit, 5.5) == "open"
+
+
+def test_a_call_from_before_a_peers_opening_says_nothing_after_it() -> None:
+    circuit = Circuit(BreakerConfig(failure_threshold=1))
+    before = permit(circuit)
+    circuit.adopt(said("open", 1.0), now=1.0, roll=0.0)
+    circuit.report(before, FAIL, now=2.0, roll=0.0)
+    circuit.adopt(said("closed", 2.0), now=2.0, roll=0.0)
+    circuit.report(before, FAIL, now=2.0, roll=0.0)
+    assert (state(circuit, 2.0), circuit.snapshot(now=2.0, roll=0.0).stale_outcomes_total) == ("closed", 2)
 
 
 @pytest.mark.parametrize("peer", ["open", "closed"])
 def test_an_operators_order_stands_above_a_peer(peer: str) -> None:
     circuit = Circuit(BreakerConfig())
     circuit.order("forced_open", now=0.0)
-    circuit.adopt("open" if peer == "open" else "closed", now=1.0, retry_after=3.0)
+    circuit.adopt(
+        Word(state="open" if peer == "open" else "closed", at=1.0, retry_after=3.0), now=1.0, roll=0.0
+    )
     assert state(circuit, 100.0) == "forced_open"
 
 

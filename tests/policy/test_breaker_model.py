@@ -3,7 +3,7 @@
 import inspect
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pytest
@@ -21,6 +21,7 @@ from holdfast.policy.breaker import (
     Permit,
     Permitted,
     State,
+    Word,
 )
 
 CONFIGS = [
@@ -32,7 +33,18 @@ CONFIGS = [
     BreakerConfig(failure_threshold=2, minimum_calls=3, recovery_timeout=1.5, recovery_timeout_max=40.0),
 ]
 ORDERS: list[Order] = ["closed", "forced_open", "disabled", "metrics_only"]
-ADOPTED: list[Literal["open", "closed"]] = ["open", "closed"]
+STATES: list[Literal["open", "closed"]] = ["open", "closed"]
+LEFT = [-1.0, 0.0, 1.0, 4.0, 1e9]
+"""Seconds that a peer's circuit stays open."""
+ADOPTED = [
+    Word(state=state, at=age, retry_after=left, openings=openings)
+    for state in STATES
+    for age in (0.0, 0.1, 3.0, 20.0)
+    for left in LEFT
+    for openings in (1, 4)
+]
+"""Words of peers; `at` is how long ago."""
+AGES = st.sampled_from([0.0, 0.1, 3.0, 20.0]) | st.floats(0, 60)
 STEPS = [0.0, 0.1, 1.0, 1.5, 3.0, 4.6, 5.0, 6.1, 7.0, 20.0, 31.0, 61.0]
 WISHES = [None, None, None, float("nan"), -1.0, 0.0, 9.0, 1e9]
 
@@ -53,6 +65,7 @@ class Naive:
     samples: list[tuple[float, Outcome, bool]] = field(default_factory=list[tuple[float, Outcome, bool]])
     waiting: list[Permit] = field(default_factory=list[Permit])
     begun: list[Permit] = field(default_factory=list[Permit])
+    news: list[tuple[float, bool]] = field(default_factory=list[tuple[float, bool]])
 
     def mine(self) -> list[Permit]:
         return [permit for permit in self.waiting if permit.generation == self.generation]
@@ -63,9 +76,12 @@ class Naive:
             if lost and min(lost) <= now:
                 self.open(min(lost), roll, None)
         if self.state == "open" and now > self.until - 2e-6 and now - self.until >= -1e-6:
-            self.move("half_open")
+            self.move("half_open", None)
 
-    def move(self, state: State) -> None:
+    def move(self, state: State, learned: float | None, *, of_peer: bool = False) -> None:
+        """Every move but those of time alone is a piece of news, learned at some moment."""
+        if learned is not None:
+            self.news.append((learned, of_peer))
         self.state, self.oks = state, 0
         self.generation += 1
         if state not in {"open", "half_open"}:
@@ -81,7 +97,21 @@ class Naive:
             wait = max(wait, min(wish, longest))
         self.openings += 1
         self.until = at + wait
-        self.move("open")
+        self.move("open", at)
+
+    def adopt(self, word: Word, now: float, roll: float) -> None:
+        self.tick(now, roll)
+        if self.news and word.at < self.news[-1][0]:
+            return
+        longest = (self.config.recovery_timeout_max or self.config.recovery_timeout * 4) * 1.2
+        if word.state == "open" and self.state in {"closed", "half_open"} and word.retry_after > 0:
+            self.openings = max(self.openings, word.openings)
+            self.until = now + min(longest, word.retry_after)
+            self.move("open", word.at, of_peer=True)
+        elif word.state == "closed" and (
+            self.state == "half_open" or (self.state == "open" and self.news[-1][1])
+        ):
+            self.move("closed", word.at, of_peer=True)
 
     def acquire(self, now: float, roll: float) -> float | Permit | None:
         self.tick(now, roll)
@@ -92,7 +122,8 @@ class Naive:
         if self.state == "half_open" and len(self.mine()) == self.config.permitted_calls_in_half_open:
             return 1.0
         self.granted += 1
-        permit = Permit(generation=self.generation, number=self.granted, granted_at=now)
+        is_probe = self.state == "half_open"
+        permit = Permit(generation=self.generation, number=self.granted, granted_at=now, is_probe=is_probe)
         self.waiting.append(permit)
         return permit
 
@@ -123,6 +154,8 @@ class Naive:
         self.hear(outcome, now, roll, 0.0, wish)
 
     def hear(self, outcome: Outcome, now: float, roll: float, took: float, wish: float | None) -> None:
+        if outcome is Outcome.OK and self.state in {"closed", "metrics_only", "half_open"}:
+            self.news.append((now, False))
         if self.state in {"closed", "metrics_only"} and outcome is not Outcome.NEUTRAL:
             self.samples.append((now, outcome, took > self.config.slow_call_duration_threshold))
             if self.state == "closed" and self.is_broken(now):
@@ -132,7 +165,7 @@ class Naive:
         elif self.state == "half_open" and outcome is Outcome.OK:
             self.oks += 1
             if self.oks == self.config.success_threshold:
-                self.move("closed")
+                self.move("closed", now)
 
     def in_a_row(self) -> int:
         outcomes = [outcome for _, outcome, _ in self.samples]
@@ -198,19 +231,19 @@ class Pair:
 
     def order(self, state: Order) -> None:
         if state == "closed" or state != self.naive.state:
-            self.naive.move(state)
+            self.naive.move(state, self.now)
         self.circuit.order(state, now=self.now)
         self.compare(0.0)
 
-    def adopt(self, state: Literal["open", "closed"]) -> None:
-        if state == "open" and self.naive.state in {"closed", "half_open"}:
-            self.naive.openings += 1
-            self.naive.until = self.now + 1.0
-            self.naive.move("open")
-        if state == "closed" and self.naive.state in {"open", "half_open"}:
-            self.naive.move("closed")
-        self.circuit.adopt(state, now=self.now, retry_after=1.0)
-        self.compare(0.0)
+    def adopt(self, word: Word, roll: float) -> None:
+        word = replace(word, at=self.now - word.at)
+        before = self.naive.generation
+        self.naive.adopt(word, self.now, roll)
+        self.circuit.adopt(word, now=self.now, roll=roll)
+        if self.naive.generation != before and self.naive.state == "open":
+            longest = self.circuit.config.wait_max * 1.2
+            assert (self.circuit.retry_after(now=self.now) or 0.0) <= longest + 1e-6
+        self.compare(roll)
 
     def compare(self, roll: float) -> None:
         self.naive.tick(self.now, roll)
@@ -241,7 +274,7 @@ def walk(make: Callable[[BreakerConfig], Circuit], seed: int, steps: int) -> Non
         roll, wish = dice.random(), dice.choice(WISHES)
         outcome = dice.choices([*Outcome], weights=[1 - fails, fails, 0.2])[0]
         latest = len(both.permits) - 1 - int(dice.random() ** 2 * 8)
-        match dice.choices(["acquire", "report", "begin", "record", "wait", "rare"], [30, 30, 8, 5, 20, 1])[
+        match dice.choices(["acquire", "report", "begin", "record", "wait", "rare"], [30, 30, 8, 5, 20, 2])[
             0
         ]:
             case "report" if both.permits:
@@ -254,7 +287,7 @@ def walk(make: Callable[[BreakerConfig], Circuit], seed: int, steps: int) -> Non
                 both.now += dice.choice(STEPS)
                 both.compare(roll)
             case "rare" if dice.random() < 0.5:
-                both.adopt(dice.choice(ADOPTED))
+                both.adopt(dice.choice(ADOPTED), roll)
             case "rare":
                 both.order(dice.choice([*ORDERS, "closed", "closed"]))
             case _:
@@ -302,9 +335,12 @@ class CircuitAgainstNaive(RuleBasedStateMachine):
     def order(self, state: Order) -> None:
         self.both.order(state)
 
-    @rule(state=st.sampled_from(ADOPTED))
-    def adopt(self, state: Literal["open", "closed"]) -> None:
-        self.both.adopt(state)
+    @rule(
+        state=st.sampled_from(STATES), age=AGES, retry_after=st.sampled_from(LEFT), openings=st.integers(1, 9)
+    )
+    def adopt(self, state: Literal["open", "closed"], age: float, retry_after: float, openings: int) -> None:
+        word = Word(state=state, at=age, retry_after=retry_after, openings=openings)
+        self.both.adopt(word, 0.5)
 
 
 CircuitAgainstNaive.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
@@ -352,6 +388,29 @@ MUTANTS: dict[str, list[tuple[str, str]]] = {
     "watching opens": [('and self._state == "closed":\n', "and True:\n")],
     "an order to open is not followed": [(f"{FORCED}None", f"{FORCED}0.0")],
     "a broken stream hurts a probing circuit": [(' and self._state != "half_open":', ":")],
+    "a word of yesterday is heard": [("if word.at < self._known_at:", "if word.at < 0:")],
+    "what went well since is forgotten": [("        if not failed:\n            self._known_at = now\n", "")],
+    "a probe that went well since is forgotten": [
+        ("self._successes += 1\n                self._known_at = now\n", "self._successes += 1\n")
+    ],
+    "a past opening is heard": [(" and wait > 0 and", " and")],
+    "a peer's opening lasts as long as the peer likes": [
+        ("min(self.config.wait_max * (1.0 + JITTER), word.retry_after)", "word.retry_after")
+    ],
+    "a peer's openings do not count": [("max(self._openings, word.openings)", "self._openings")],
+    "a peer closes what was opened here": [("or self._is_adopted)", 'or self._state == "open")')],
+    "a peer closes what it opened no more": [("or self._is_adopted)", ")")],
+    "a peer's closing does not reach a probing circuit": [
+        ('(self._state == "half_open" or self._is_adopted)', "self._is_adopted")
+    ],
+    "a peer overrules an operator": [('self._state in ("closed", "half_open"):', 'self._state != "open":')],
+    "time alone counts as news": [("            self._known_at = known_at\n", "")],
+    "adopted circuits stay adopted": [
+        ("self._known_at, self._is_adopted = at, False", "self._known_at = at")
+    ],
+    "a probe is taken for a call like others": [
+        ('is_probe = self._state == "half_open"', "is_probe = False")
+    ],
     "a broken stream is forgotten": [
         ("            self._begun[permit.number] = now\n", "            pass\n")
     ],
@@ -371,11 +430,13 @@ def planted(changes: list[tuple[str, str]]) -> type[Circuit]:
 
 
 @pytest.mark.parametrize("seed", range(40))
+@pytest.mark.requirement("breaker:model")
 def test_a_random_walk_finds_no_difference(seed: int) -> None:
     walk(Circuit, seed, 200)
 
 
 @pytest.mark.parametrize("fault", MUTANTS)
+@pytest.mark.requirement("breaker:mutants")
 def test_the_naive_reading_catches_a_circuit_where(fault: str) -> None:
     mutant = planted(MUTANTS[fault])
     with pytest.raises(AssertionError):

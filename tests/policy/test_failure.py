@@ -168,6 +168,21 @@ ROWS: list[tuple[str, Failure, Expected]] = [
         replace(ONCE, charge="presume_full", final=("envelope", 502)),
     ),
     (
+        "body stalled",
+        seen("stall", "response"),
+        replace(ONCE, charge="presume_full", final=("envelope", 504)),
+    ),
+    (
+        "a held stream is unreadable",
+        seen("unreadable_body", "held"),
+        replace(ONCE, charge="presume_full", final=("event", 502)),
+    ),
+    (
+        "a timeout in a held stream",
+        event("timeout_error"),
+        replace(ONCE, charge="settle_start", final=("event", 504)),
+    ),
+    (
         "body cut short",
         seen("truncated", "response"),
         replace(ONCE, charge="presume_full", final=("envelope", 502), blame="network"),
@@ -175,17 +190,17 @@ ROWS: list[tuple[str, Failure, Expected]] = [
     (
         "overloaded in a held stream",
         event("overloaded_error"),
-        replace(BROKEN, failover="model", charge="settle_start", final=("event", 529)),
+        replace(BROKEN, failover="model", charge="settle_said", final=("event", 529)),
     ),
     (
         "rate limit in a held stream",
         event("rate_limit_error"),
-        replace(THROTTLED, charge="settle_start", final=("event", 429)),
+        replace(THROTTLED, charge="settle_said", final=("event", 429)),
     ),
     (
         "an unknown error in a held stream",
         event("new_error"),
-        replace(BROKEN, charge="settle_start", final=("event", 500)),
+        replace(BROKEN, charge="settle_said", final=("event", 500)),
     ),
     (
         "a held stream breaks",

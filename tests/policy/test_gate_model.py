@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf, nan
+from typing import Literal
 
 import pytest
 from hypothesis import settings
@@ -22,6 +23,7 @@ from holdfast.policy.gate import (
 )
 from holdfast.policy.permit import Outcome, Permit
 
+State = Literal["open", "closed"]
 Make = Callable[[GateName, GateConfig], Gate]
 
 NAMES: list[GateName] = ["rate", "spend", "credential", "ramp"]
@@ -31,6 +33,11 @@ CONFIGS = [
     GateConfig(wait_max=6.0, probe_interval=5.0, permit_lease=50.0, ramp_factor=0.5),
 ]
 STEPS = [0.0, 0.1, 1.0, 2.0, 3.0, 5.0, 6.1, 10.0, 15.0, 20.0, 31.0, 600.0, 900.0]
+STATES: list[State] = ["open", "closed"]
+AGES = [0.0, 0.1, 3.0, 8.0, 1000.0]
+"""Seconds ago that a peer saw it."""
+LEFT = [None, -1.0, 0.0, 0.5, 4.0, 40.0, 5000.0]
+"""Seconds that are left of a peer's wait."""
 WAITS = [None, nan, inf, -1.0, 0.0, 0.5, 3.0, 4.0, 9.0, 40.0, 1000.0, 5000.0]
 
 
@@ -45,6 +52,8 @@ class Closing:
     given_back: dict[int, float] = field(default_factory=dict[int, float])
     opened_at: float | None = None
     left: int | None = None
+    first_seen: float | None = None
+    """When the peer saw it that it was heard of from."""
 
 
 @dataclass
@@ -66,6 +75,8 @@ class Naive:
     closings: list[Closing] = field(default_factory=list[Closing])
     calls: list[Set] = field(default_factory=list[Set])
     lifted: int = 0
+    learned: float = -inf
+    """When the last thing happened that is known here, other than that time passed."""
 
     def end_of(self, closing: Closing) -> float:
         if self.name == "credential":
@@ -105,7 +116,8 @@ class Naive:
     def may_probe(self, closing: Closing, now: float) -> bool:
         if self.name in {"rate", "ramp"}:
             return False
-        due = closing.at + self.config.probe_interval
+        began = closing.at if closing.first_seen is None else closing.first_seen
+        due = began + self.config.probe_interval
         if closing.probes:
             number, at = closing.probes[-1]
             due = closing.given_back.get(number, at + self.config.probe_interval)
@@ -138,7 +150,7 @@ class Naive:
 
     def begin(self, which: int, now: float) -> None:
         if self.counts(which, now) and (closing := self.speaks(which, now)):
-            closing.opened_at = now
+            closing.opened_at = self.learned = now
 
     def report(self, which: int, outcome: Outcome, now: float) -> None:
         if not self.counts(which, now):
@@ -146,7 +158,7 @@ class Naive:
         self.calls[which].over = True
         closing = self.speaks(which, now)
         if closing is not None and outcome is Outcome.OK:
-            closing.opened_at = now
+            closing.opened_at = self.learned = now
         elif closing is not None:
             closing.given_back[which] = now
 
@@ -168,14 +180,29 @@ class Naive:
             fresh = Closing(at=now, roll=roll, ends=[now + seconds])
             fresh.left = max(1, int(min(busy, limit or busy) * self.config.ramp_factor + 1e-6))
             self.closings.append(fresh)
+            self.learned = now
         elif closing is not None and not call.probe and call.closings == len(self.closings) - 1:
             closing.ends.append(now + seconds)
 
     def open(self, now: float) -> None:
         closing = self.closed(now)
         if closing is not None:
-            closing.opened_at = now
+            closing.opened_at = self.learned = now
             self.lifted = len(self.closings)
+
+    def adopt(self, state: State, now: float, at: float, left: float | None) -> None:
+        closing, limit = self.closed(now), self.limit(now)
+        if at < self.learned:
+            return
+        if state == "open" and closing is not None:
+            closing.opened_at, self.learned = now, at
+        if state == "closed" and closing is None:
+            if self.name == "credential":
+                left = inf
+            if left is not None and left > 0:
+                self.closings.append(Closing(at=now, roll=0.0, ends=[now + left], left=limit, first_seen=at))
+                self.learned = at
+                self.lifted = len(self.closings) if limit is None else self.lifted
 
 
 @dataclass
@@ -224,6 +251,11 @@ class Pair:
         self.gate.open(now=self.now)
         self.compare()
 
+    def adopt(self, state: State, age: float, left: float | None) -> None:
+        self.naive.adopt(state, self.now, self.now - age, left)
+        self.gate.adopt(state, now=self.now, at=self.now - age, retry_after=left)
+        self.compare()
+
     def compare(self) -> None:
         closing = self.naive.closed(self.now)
         match self.gate.standing(now=self.now):
@@ -257,7 +289,8 @@ def walk(make: Make, seed: int, steps: int) -> None:
     both = pair(NAMES[seed % 4], dice.choice(CONFIGS), make)
     for _ in range(steps):
         back = int(dice.random() ** 2 * min(12, len(both.permits)))
-        verb = dice.choices(["ask", "begin", "report", "close", "wait", "open"], [30, 5, 18, 12, 15, 1])[0]
+        verbs = ["ask", "begin", "report", "close", "wait", "open", "adopt"]
+        verb = dice.choices(verbs, [30, 5, 18, 12, 15, 1, 3])[0]
         match verb:
             case "begin" if both.permits:
                 both.begin(back)
@@ -270,6 +303,8 @@ def walk(make: Make, seed: int, steps: int) -> None:
                 both.compare()
             case "open":
                 both.open()
+            case "adopt":
+                both.adopt(dice.choice(STATES), dice.choice(AGES), dice.choice(LEFT))
             case _:
                 both.ask()
 
@@ -315,11 +350,20 @@ class GateAgainstNaive(RuleBasedStateMachine):
     def open(self) -> None:
         self.both.open()
 
+    @rule(
+        state=st.sampled_from(STATES),
+        age=st.sampled_from(AGES) | st.floats(0, 60),
+        left=st.sampled_from(LEFT) | st.floats(0, 99),
+    )
+    def adopt(self, state: State, age: float, left: float | None) -> None:
+        self.both.adopt(state, age, left)
+
 
 GateAgainstNaive.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestGateAgainstNaive = GateAgainstNaive.TestCase
 
 
 @pytest.mark.parametrize("seed", range(80))
+@pytest.mark.requirement("breaker:model")
 def test_a_random_walk_finds_no_difference(seed: int) -> None:
     walk(gate_of, seed, 200)

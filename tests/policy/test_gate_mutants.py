@@ -75,6 +75,24 @@ MUTANTS: dict[str, tuple[str, str]] = {
     "the limit grows from the closing on": ("        self._clean_since = at\n", ""),
     "the limit never grows": ("// self._step))", "// self._step * 0))"),
     "the limit is never lifted": (">= GROWTH_MAX:", "< 0:"),
+    "a word of yesterday is heard": ("if at < self._known_at:", "if at < 0:"),
+    "a past closing is heard": ("wish is not None and wish > 0", "wish is not None"),
+    "a peer closes a gate twice": ('"closed" and self._closing is None and', '"closed" and'),
+    "a peer's word that a gate is open is not heard": ('self._open(now, "peer")', "return"),
+    "a rejected key is closed for a while": (
+        "wish = inf if self.rules.wait == inf else retry_after",
+        "wish = retry_after",
+    ),
+    "the probe of a gate that a peer closed comes late": (
+        "due = at + self._probe_interval",
+        "due = now + self._probe_interval",
+    ),
+    "time alone counts as news": ('if reason != "time_passed":', "if True:"),
+    "what was seen later than the peer is forgotten": ("        self._known_at = at\n\n", "\n"),
+    "a peer's closing takes back what the limit had grown to": (
+        "self._limit = self.limit(now=closing.at)",
+        "pass",
+    ),
 }
 
 
@@ -90,6 +108,7 @@ def planted(fault: tuple[str, str]) -> Make:
 
 
 @pytest.mark.parametrize("fault", MUTANTS)
+@pytest.mark.requirement("breaker:mutants")
 def test_the_naive_reading_catches_a_gate_where(fault: str) -> None:
     mutant = planted(MUTANTS[fault])
     with pytest.raises(AssertionError):

@@ -9,7 +9,6 @@ import pytest
 
 from holdfast.errors import UnknownModel
 from holdfast.policy import price_table, pricing
-from holdfast.policy.pricing import Demand
 from holdfast.wire.usage import Usage
 
 TABLE = price_table.read(resources.files("holdfast.policy").joinpath("prices.json").read_bytes())
@@ -251,59 +250,3 @@ def test_a_model_whose_price_is_not_public_is_refused_with_another_sentence() ->
     with pytest.raises(UnknownModel, match="not public") as caught:
         usd("claude-mythos-preview", counts(1))
     assert "공개되지 않아" in caught.value.say("ko")
-
-
-# ---- ceilings
-
-
-def ceiling(model: str, **demand: Any) -> Decimal:
-    return pricing.ceiling(TABLE, model, Demand(**demand), at=NOW) / Decimal(10**12)
-
-
-def test_a_ceiling_is_input_and_the_whole_of_max_tokens() -> None:
-    assert ceiling("claude-opus-5-5", input_tokens=1_000_000, max_tokens=100_000, geo="global") == Decimal(6)
-
-
-def test_where_the_place_is_not_asked_for_it_may_be_the_us() -> None:
-    assert ceiling("claude-opus-5-5", input_tokens=1_000_000, max_tokens=0) == Decimal("4.4")
-    assert ceiling("claude-opus-5-5", input_tokens=1_000_000, max_tokens=0, geo="us") == Decimal("4.4")
-    assert ceiling("claude-opus-4-5", input_tokens=1_000_000, max_tokens=0) == Decimal(5)
-
-
-@pytest.mark.parametrize(("cache", "dollars"), [("none", "4"), ("5m", "5"), ("1h", "8")])
-def test_cache_control_makes_all_input_a_possible_write(cache: str, dollars: str) -> None:
-    bound = ceiling("claude-opus-5-5", input_tokens=1_000_000, max_tokens=0, geo="global", cache=cache)
-    assert bound == Decimal(dollars)
-
-
-def test_a_bound_above_the_limit_is_held_at_the_band() -> None:
-    at_limit = ceiling("claude-haiku-5-5", input_tokens=100_000, max_tokens=4_000, geo="global")
-    above = ceiling("claude-haiku-5-5", input_tokens=200_000, max_tokens=4_000, geo="global")
-    assert at_limit == Decimal("0.012")
-    assert above == Decimal("0.11")
-
-
-def test_fast_is_held_at_the_fast_card_while_there_is_one() -> None:
-    assert ceiling("claude-opus-5-5", input_tokens=0, max_tokens=1_000_000, fast=True, geo="eu") == Decimal(
-        40
-    )
-    assert ceiling("claude-haiku-4-5", input_tokens=0, max_tokens=1_000_000, fast=True, geo="eu") == Decimal(
-        5
-    )
-
-
-def test_batch_is_held_at_half() -> None:
-    bound = ceiling("claude-opus-5-5", input_tokens=1_000_000, max_tokens=0, batch=True, geo="global")
-    assert bound == Decimal(2)
-
-
-def test_server_tools_hold_their_searches_and_every_reading_of_the_prompt() -> None:
-    bound = ceiling(
-        "claude-opus-5-5", input_tokens=1_000, max_tokens=0, iterations=10, web_searches=5, geo="global"
-    )
-    assert bound == Decimal("0.09")
-
-
-def test_a_ceiling_for_an_unknown_model_is_refused() -> None:
-    with pytest.raises(UnknownModel):
-        ceiling("gpt-4", input_tokens=1, max_tokens=1)

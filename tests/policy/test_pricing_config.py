@@ -10,7 +10,7 @@ import pytest
 from holdfast.errors import ConfigError, UnknownModel
 from holdfast.policy import price_table, pricing
 from holdfast.policy.charge import Charge
-from holdfast.policy.pricing import CardOverride, Demand, PricingConfig
+from holdfast.policy.pricing import CardOverride, PricingConfig
 from holdfast.wire.usage import Usage
 
 TABLE = price_table.read(resources.files("holdfast.policy").joinpath("prices.json").read_bytes())
@@ -168,11 +168,6 @@ def test_a_model_without_a_public_price_is_taken_at_the_dearest_too() -> None:
 def test_a_known_model_keeps_its_price() -> None:
     usage = Usage.of({"input_tokens": 1_000_000})
     assert pricing.cost(DEAREST, "claude-sonnet-5-5", usage, at=TODAY).usd == Decimal("2.00")
-
-
-def test_a_ceiling_may_be_assumed_as_well() -> None:
-    demand = Demand(input_tokens=1_000_000, max_tokens=0, geo="global")
-    assert pricing.ceiling(DEAREST, "claude-unheard-of", demand, at=TODAY) == 10 * 10**12
 
 
 def test_where_no_model_is_in_service_there_is_no_dearest_price() -> None:

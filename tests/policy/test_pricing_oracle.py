@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.policy import price_table, pricing
-from holdfast.policy.pricing import CacheUse, Demand
 from holdfast.wire.usage import Usage
 
 RAW = resources.files("holdfast.policy").joinpath("prices.json").read_bytes()
@@ -177,42 +176,6 @@ def test_fallbacks_cost_the_same(
     if declined["output_tokens"]:
         expected += oracle_step(asked, declined, usage, day)
     assert priced(served, usage, day) == expected
-
-
-CACHES: tuple[CacheUse, ...] = ("none", "5m", "1h")
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    model=MODELS,
-    head=heads(),
-    messages=st.lists(steps(), min_size=1, max_size=3),
-    cache=st.sampled_from(CACHES),
-    slack=st.integers(0, 1_000),
-    day=DAYS,
-)
-def test_no_answer_within_a_demand_is_billed_above_its_ceiling(
-    model: str, head: Step, messages: list[Step], cache: CacheUse, slack: int, day: date
-) -> None:
-    for message in messages:
-        hour = message["cache_creation"]["ephemeral_1h_input_tokens"] if cache == "1h" else 0
-        five = message["cache_creation"]["ephemeral_5m_input_tokens"] if cache != "none" else 0
-        message["cache_creation_input_tokens"] = five + hour
-        message["cache_creation"] = {"ephemeral_5m_input_tokens": five, "ephemeral_1h_input_tokens": hour}
-    top = sums(messages)
-    usage = {**head, **top, "iterations": messages}
-    demand = Demand(
-        input_tokens=max(Usage.of(message).prompt_tokens for message in messages) + slack,
-        max_tokens=top["output_tokens"] + slack,
-        cache=cache,
-        fast=head["speed"] == "fast",
-        batch=head["service_tier"] == "batch",
-        geo=None if head["inference_geo"] == "us" else head["inference_geo"],
-        iterations=len(messages),
-        web_searches=head["server_tool_use"]["web_search_requests"],
-    )
-    bill = pricing.cost(TABLE, model, Usage.of(usage), at=day).pico
-    assert bill <= pricing.ceiling(TABLE, model, demand, at=day)
 
 
 @settings(max_examples=60, deadline=None)

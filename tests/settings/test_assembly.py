@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from holdfast.assembly import Runtime, assemble
+from holdfast.call import Incoming, Principal
 from holdfast.errors import KeyMissing
-from holdfast.pipeline import Incoming, Principal
 from holdfast.policy.breaker import BreakerConfig
 from holdfast.policy.routing import FailoverConfig, UpstreamConfig
 from holdfast.settings import Settings, StoreConfig, TimeoutsConfig

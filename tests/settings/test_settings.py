@@ -293,6 +293,14 @@ def test_variables_find_the_names_of_the_file_whatever_their_case(load: Load) ->
     assert settings.upstreams == {"Claude-EU": UpstreamConfig(url="http://x", models=("a", "b"))}
 
 
+def test_the_name_of_an_upstream_holds_no_slash(complaint: Complaint) -> None:
+    text = "[upstreams.'eu/west']\nurl = 'http://x'\n"
+    assert "upstreams.eu/west: the name of an upstream may not hold `/`" in complaint(text)
+    assert "upstreams.eu/west: 서킷 이름이" in complaint(text, "ko")
+    with pytest.raises(ConfigError, match="with `-` instead"):
+        Settings(upstreams={"eu/west": UpstreamConfig(url="simulator")})
+
+
 def test_the_upstream_of_the_environment_stands_alone(load: Load) -> None:
     text = "[upstreams.live]\nurl = 'https://api.anthropic.com'\nkey_env = 'ANTHROPIC_API_KEY'\n"
     settings = load(text, HOLDFAST_UPSTREAM="simulator")

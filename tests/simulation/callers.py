@@ -71,12 +71,12 @@ async def _chat(world: World, caller: Caller, heard: Heard) -> None:
     try:
         async with asyncio.timeout(caller.hangs_up):
             if caller.form == "agent":
-                reply = await agent.chat(heard.question)
+                reply = await agent.chat(heard.question, user=caller.user)
                 heard.status = 200 if reply.outcome == "answered" else None
                 heard.text, heard.error = reply.text, reply.reason.error_code if reply.reason else None
                 heard.first_content = world.clock.monotonic()
             else:
-                await _read(world, agent.stream(heard.question), heard)
+                await _read(world, agent.stream(heard.question, user=caller.user), heard)
     except TimeoutError:
         heard.left = world.clock.monotonic()
     except HoldfastError as error:
@@ -132,8 +132,14 @@ class Client:
 
     def _scope(self) -> Message:
         headers = {"content-type": "application/json", "anthropic-version": "2023-06-01", "x-api-key": "k"}
-        if self._caller.patience is not None:
-            headers["x-stainless-read-timeout"] = f"{self._caller.patience:g}"
+        caller = self._caller
+        said = {
+            "x-stainless-read-timeout": None if caller.patience is None else f"{caller.patience:g}",
+            "x-holdfast-user": caller.user,
+            "x-holdfast-run": caller.run,
+            "x-holdfast-tags": None if caller.team is None else f"team={caller.team}",
+        }
+        headers |= {name: value for name, value in said.items() if value is not None}
         return {
             "type": "http",
             "method": "POST",

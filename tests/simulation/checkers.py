@@ -8,22 +8,24 @@ from typing import Any
 
 from holdfast.events import CallEnded, CircuitChanged, RequestCrashed, SettleFailed
 from holdfast.simulator import CapturedRequest
-from tests.simulation.scenario import AT_LEAST, EXACT
+from tests.simulation import money_checkers
+from tests.simulation.scenario import EXACT, MODELS
 from tests.simulation.world import Heard, World
 
 ATTEMPTS = 3
 PRESUMED = 504
 """The status after which nobody knows what was worked on: its input is presumed to be paid."""
+EXHAUSTED = b"holdfast_budget_exhausted"
 GRACE = 1.0
 """Seconds that an answer may be late."""
 
 
 def attempts(world: World) -> Iterator[str]:
     """At most three attempts a call, and the ledger knows of every one that was made."""
-    for entry in world.book.entries:
+    for entry in world.book.written:
         if entry.attempts > ATTEMPTS:
             yield f"{entry.attempts} attempts for one call"
-    sent, noted = sum(probe.sent for probe in world.probes), sum(e.attempts for e in world.book.entries)
+    sent, noted = sum(probe.sent for probe in world.probes), sum(e.attempts for e in world.book.written)
     if sent != noted:
         yield f"{sent} requests were sent, the ledger knows of {noted}"
     arrived = sum(tape.arrived for tape in world.tapes)
@@ -88,7 +90,7 @@ def circuits(world: World) -> Iterator[str]:
 
 def settlement(world: World) -> Iterator[str]:
     """Every call is in the ledger once and was announced once; nothing crashed on the way."""
-    written = [entry.request_id for entry in world.book.entries]
+    written = [entry.request_id for entry in world.book.written]
     told = [event.request_id for _, event in world.events if isinstance(event, CallEnded)]
     if sorted(written) != sorted(told) or len(set(written)) != len(written):
         yield f"{len(written)} records, {len(set(written))} calls, {len(told)} announced"
@@ -104,8 +106,8 @@ def money(world: World) -> Iterator[str]:
     kept, billed = _kept(world), _billed(world)
     if is_exact(world) and kept != billed:
         yield f"the ledger says {kept} dollars, {billed} were billed"
-    if kept < (certain := _certain(world)):
-        yield f"the ledger says {kept} dollars, {certain} were billed beyond doubt"
+    if kept < (told := _told(world)):
+        yield f"the ledger says {kept} dollars, {told} were billed for what was delivered"
 
 
 def is_exact(world: World) -> bool:
@@ -113,7 +115,12 @@ def is_exact(world: World) -> bool:
     return all(
         request.ending != "disconnected" and request.fault in EXACT and request.status != PRESUMED
         for request in _requests(world)
-    ) and not any(heard.left is not None for heard in world.heard)
+    ) and not any(_is_cut(heard) for heard in world.heard)
+
+
+def _is_cut(heard: Heard) -> bool:
+    """Whether the caller left, or a budget cut the stream off: what its upstream wrote then, nobody has read."""
+    return heard.left is not None or (heard.is_stream and EXHAUSTED in heard.body)
 
 
 def underpaid(world: World) -> Decimal:
@@ -126,25 +133,27 @@ def _requests(world: World) -> list[CapturedRequest]:
 
 
 def _kept(world: World) -> Decimal:
-    return sum((entry.cost or Decimal(0) for entry in world.book.entries), Decimal(0))
+    return sum((entry.cost or Decimal(0) for entry in world.book.written), Decimal(0))
 
 
 def _billed(world: World) -> Decimal:
     return sum((tape.simulator.billed for tape in world.tapes), Decimal(0))
 
 
-def _certain(world: World) -> Decimal:
-    """The bills of answers that came whole to somebody who read them to their end."""
-    left = [json.dumps(heard.question).encode() for heard in world.heard if heard.left is not None]
-    sure = {
+def _told(world: World) -> Decimal:
+    """The bills of all answers, broken or lying, but those that were cut short and those that were never begun.
+
+    A plain answer that its upstream was still writing when the deadline came, nobody has seen a byte of.
+    """
+    left = [json.dumps(heard.question).encode() for heard in world.heard if _is_cut(heard)]
+    unseen = {
         request.request_id
         for request in _requests(world)
-        if request.ending == "completed"
-        and request.fault in AT_LEAST
-        and not any(question in request.body for question in left)
+        if (request.ending == "disconnected" and not request.json().get("stream"))
+        or any(question in request.body for question in left)
     }
     bills = [bill for tape in world.tapes for bill in tape.simulator.ledger]
-    return sum((bill.cost for bill in bills if bill.request_id in sure), Decimal(0))
+    return sum((bill.cost for bill in bills if bill.request_id not in unseen), Decimal(0))
 
 
 def answers(world: World) -> Iterator[str]:
@@ -248,8 +257,7 @@ def leaving(world: World) -> Iterator[str]:
 
 def memory(world: World) -> Iterator[str]:
     """Nothing is left open, and there are no more circuits than places to call."""
-    models = {caller.model for caller in world.scenario.callers}
-    if len(world.final) > len(models) * len(world.tapes):
+    if len(world.final) > len(MODELS) * len(world.tapes):
         yield f"{len(world.final)} circuits"
     for tape in world.tapes:
         simulator = tape.simulator
@@ -269,6 +277,7 @@ CHECKERS: tuple[Callable[[World], Iterator[str]], ...] = (
     deadlines,
     leaving,
     memory,
+    *money_checkers.CHECKERS,
 )
 
 

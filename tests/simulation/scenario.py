@@ -1,11 +1,14 @@
 """What happens in one simulated run: everything about it follows from its seed."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from decimal import Decimal
 from random import Random
 from typing import Literal
 
 from holdfast.policy.breaker import BreakerConfig
+from holdfast.policy.budget import BudgetConfig, Rung
 from holdfast.settings import TimeoutsConfig
 from holdfast.simulator import (
     BigEvent,
@@ -103,8 +106,19 @@ LYING: tuple[Callable[[Random], Action], ...] = (
 
 EXACT = frozenset(kind_of(make(Random(0))) for make in (*FREE[:5], *HARMLESS)) | {None}
 """Kinds of faults after which the price is known exactly; `None` is no fault."""
-AT_LEAST = EXACT | {"duplicate", "out_of_order", "wrong_index", "malformed", "big_event"}
-"""Kinds after which the price is charged in full, or more than that."""
+
+
+BUDGETS: tuple[Callable[[Random], BudgetConfig], ...] = (
+    lambda _: BudgetConfig(usd=Decimal(100), per="day"),
+    lambda dice: BudgetConfig(usd=_tight(dice), per=dice.choice(("total", "hour", timedelta(hours=1)))),
+    lambda dice: BudgetConfig(usd=_tight(dice), per="day", scope=dice.choice(("user", "tag:team", "model"))),
+    lambda dice: BudgetConfig(usd=_tight(dice), per="run", scope="run"),
+    lambda dice: BudgetConfig(usd=_tight(dice), per="day", mode="clamp", min_tokens=dice.choice((1, 4))),
+    lambda dice: BudgetConfig(usd=_tight(dice), per="total", mode="expected"),
+    lambda dice: BudgetConfig(usd=_tight(dice), per="day", hard=False, alert_at=(Decimal("0.1"),)),
+    lambda dice: BudgetConfig(usd=_tight(dice), per="total", ladder=_ladder(dice)),
+)
+"""Budgets that are met in simulated runs, from one that nobody reaches to those that most runs do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +136,9 @@ class Caller:
     hangs_up: float = LONGEST
     hangs_up_after_chunks: int | None = None
     reads_slowly: float = 0.0
+    user: str | None = None
+    run: str | None = None
+    team: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,10 +160,21 @@ class Scenario:
     callers: tuple[Caller, ...]
     timeouts: TimeoutsConfig
     breaker: BreakerConfig
+    budgets: Mapping[str, BudgetConfig] = field(default_factory=dict[str, BudgetConfig])
 
 
 def scenario(seed: int) -> Scenario:
-    """The scenario of a seed."""
+    """The scenario of a seed; three in four have budgets."""
+    plain, dice = _without_budgets(seed), Random(seed + 10**9)
+    chosen = dice.sample(BUDGETS, dice.choice((0, 1, 1, 2)))
+    return replace(
+        plain,
+        budgets={f"b{number}": make(dice) for number, make in enumerate(chosen)},
+        callers=tuple(_named(dice, caller) for caller in plain.callers),
+    )
+
+
+def _without_budgets(seed: int) -> Scenario:
     dice = Random(seed)
     mood = dice.choice(("calm", "free", "broken", "any", "any"))
     return Scenario(
@@ -219,3 +247,23 @@ def _caller(dice: Random, number: int, mood: str) -> Caller:
         hangs_up_after_chunks=dice.randint(0, 6) if leaves else None,
         reads_slowly=dice.choice((0.0, 0.0, 0.0, 0.3)),
     )
+
+
+def _named(dice: Random, caller: Caller) -> Caller:
+    return replace(
+        caller,
+        user=dice.choice((None, "alice", "bob")),
+        run=dice.choice((None, "run-1", "run-2", "run-3")),
+        team=dice.choice((None, "search", "chat")),
+    )
+
+
+def _tight(dice: Random) -> Decimal:
+    """Dollars for one to a few dozen calls."""
+    return Decimal(dice.choice((30, 100, 400, 1_500))) / 1_000_000
+
+
+def _ladder(dice: Random) -> tuple[Rung, ...]:
+    cheap = Rung(at=Decimal("0.2"), do="degrade", model=MODELS[0], max_tokens=dice.choice((None, 4)))
+    last = Rung(at=Decimal("0.6"), do=dice.choice(("ask", "refuse")))
+    return (Rung(at=Decimal("0.1"), do="alert"), cheap, last)

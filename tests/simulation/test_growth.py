@@ -20,7 +20,7 @@ LOOSE = 0.5
 
 async def sizes(plan: Scenario) -> list[int]:
     """How many objects there are after each round, when everything that was seen is forgotten."""
-    world = World(plan)
+    world = World(plan, keep=10)
     gateway = world.hold.asgi()
     found: list[int] = []
     for _ in range(WARM + ROUNDS):

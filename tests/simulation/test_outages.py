@@ -103,6 +103,7 @@ def outage(name: str) -> World:
 
 
 @outages
+@pytest.mark.requirement("outage:answered")
 def test_in_a_total_outage_each_of_a_hundred_callers_is_answered_within_the_deadline(name: str) -> None:
     during = [heard for heard in outage(name).heard if (heard.returned or OVER) < OVER]
     assert len({heard.caller for heard in during}) == 100
@@ -112,11 +113,13 @@ def test_in_a_total_outage_each_of_a_hundred_callers_is_answered_within_the_dead
 
 
 @outages
+@pytest.mark.requirement("outage:amplification")
 def test_once_the_circuit_knows_of_an_outage_a_call_is_hardly_ever_tried_twice(name: str) -> None:
     assert amplification(outage(name), since=DEADLINE) <= 1.02
 
 
 @outages
+@pytest.mark.requirement("outage:recovery")
 def test_the_first_success_after_an_outage_comes_within_a_second_of_the_open_time(name: str) -> None:
     world = outage(name)
     success = min(heard.first_content or OVER for heard in world.heard if good(heard))

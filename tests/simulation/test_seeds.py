@@ -35,6 +35,7 @@ def simulated(seed: int) -> World:
 
 
 @pytest.mark.parametrize("seeds", BLOCKS, ids=lambda seeds: f"from {seeds[0]}")
+@pytest.mark.requirement("simulation:seeds")
 def test_no_seed_breaks_a_promise(seeds: Sequence[int], capsys: pytest.CaptureFixture[str]) -> None:
     problems: list[str] = []
     for seed in seeds:
@@ -48,6 +49,7 @@ def test_no_seed_breaks_a_promise(seeds: Sequence[int], capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize("seed", range(40, 50))
+@pytest.mark.requirement("simulation:seeds")
 def test_the_same_seed_is_the_same_run(seed: int) -> None:
     first, second = simulated(seed), simulated(seed)
     assert first.trace == second.trace
@@ -79,10 +81,22 @@ def _printed(program: str, hashes: str) -> str:
     return found.stdout
 
 
-def test_the_seeds_meet_every_kind_of_ending_and_many_have_an_exact_bill() -> None:
+def test_the_seeds_meet_every_kind_of_ending_and_of_budget_and_many_have_an_exact_bill() -> None:
     worlds = [simulated(seed) for seed in range(60)]
-    ends = {entry.end for world in worlds for entry in world.book.entries}
+    ends = {entry.end for world in worlds for entry in world.book.written}
     assert ends == {"answered", "refused", "failed", "abandoned"}
     assert sum(is_exact(world) for world in worlds) >= 12
     states = {snapshot.state for world in worlds for snapshot in world.final.values()}
     assert {"closed", "open"} <= states
+    assert {mode for world in worlds for mode in _modes(world)} == {"strict", "expected", "clamp"}
+    assert sum(len(world.book.denied) for world in worlds) >= 100
+    marks = {heard.headers.get("x-holdfast-degraded", "") for world in worlds for heard in world.heard}
+    assert any(mark.startswith("model") for mark in marks)
+    assert any("max-tokens" in mark for mark in marks)
+    # Who expects the usual may be surprised; who insists on the worst is not, not even for a moment.
+    insisting = [world for world in worlds if "expected" not in _modes(world)]
+    assert [overrun for world in insisting for overrun in world.book.overruns] == []
+
+
+def _modes(world: World) -> set[str]:
+    return {config.mode for config in world.scenario.budgets.values()}

@@ -9,20 +9,24 @@ from typing import Any
 from holdfast import Holdfast, Settings
 from holdfast.assembly import Runtime, assemble
 from holdfast.events import AttemptFailed, CallEnded, CircuitChanged, Event
+from holdfast.guards.budget import BudgetGuard
 from holdfast.policy.breaker import Snapshot
+from holdfast.policy.expectation import ENOUGH
 from holdfast.policy.routing import UpstreamConfig
-from holdfast.ports import CallRecord
 from holdfast.settings import StoreConfig
 from holdfast.simulator import Simulator
-from holdfast.stores.memory import MemoryLedger
+from holdfast.stores.memory import KEPT
 from holdfast.testing.virtual import VirtualClock
 from holdfast.upstream.client import UpstreamRequest
 from holdfast.upstream.inprocess import InProcessClient, InProcessConnection
-from tests.simulation.scenario import Scenario
+from tests.simulation.book import Book
+from tests.simulation.scenario import MODELS, Scenario
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+USUAL = 4
+"""Output tokens of the answers that a budget which expects has seen before the run."""
 
 
 @dataclass(slots=True)
@@ -60,18 +64,6 @@ class Probe(InProcessClient):
         return await super().send(request)
 
 
-class Book(MemoryLedger):
-    """A ledger that remembers how often it was written to."""
-
-    def __init__(self) -> None:
-        super().__init__(keep=10)
-        self.entries: list[CallRecord] = []
-
-    async def record(self, entry: CallRecord) -> None:
-        self.entries.append(entry)
-        await super().record(entry)
-
-
 @dataclass(slots=True)
 class Heard:
     """What one caller got for one call."""
@@ -102,10 +94,11 @@ class World:
     """A hold over simulators, and all that was seen of it."""
 
     scenario: Scenario
+    keep: int = KEPT
     clock: VirtualClock = field(default_factory=VirtualClock)
     tapes: list[Tape] = field(default_factory=list[Tape])
     probes: list[Probe] = field(default_factory=list[Probe])
-    book: Book = field(default_factory=Book)
+    book: Book = field(init=False)
     events: list[tuple[float, Event]] = field(default_factory=list[tuple[float, Event]])
     heard: list[Heard] = field(default_factory=list[Heard])
     trace: list[str] = field(default_factory=list[str])
@@ -115,6 +108,7 @@ class World:
 
     def __post_init__(self) -> None:
         names = [f"u{number}" for number in range(len(self.scenario.upstreams))]
+        self.book = Book(self.keep, clock=self.clock)
         self.tapes = [Tape(simulator) for simulator in self._simulators()]
         self.probes = [Probe(tape, self._look) for tape in self.tapes]
         waiting = iter(self.probes)
@@ -123,6 +117,7 @@ class World:
             upstreams={name: UpstreamConfig(url="simulator") for name in names},
             timeouts=self.scenario.timeouts,
             breaker=self.scenario.breaker,
+            budgets=self.scenario.budgets,
         )
         runtime = assemble(
             settings,
@@ -132,6 +127,7 @@ class World:
             client=lambda config, settings: next(waiting),
             ledger=self.book,
         )
+        self._teach(runtime)
         self.hold = Holdfast(observe=self.observe, runtime=replace(runtime, new_id=self._ids()))
 
     @property
@@ -161,7 +157,8 @@ class World:
 
     def forget(self) -> None:
         """Let go of all that was seen, as if the world were new; the pipeline stays as it is."""
-        for kept in (self.events, self.heard, self.trace, self.book.entries):
+        self.book.forget()
+        for kept in (self.events, self.heard, self.trace):
             kept.clear()
         for tape in self.tapes:
             tape.whole.clear()
@@ -189,6 +186,13 @@ class World:
             simulator.fault(*upstream.faults)
             found.append(simulator)
         return found
+
+    def _teach(self, runtime: Runtime) -> None:
+        """A budget that expects has experience from the first call on."""
+        for guard in runtime.stations.guards:
+            if isinstance(guard, BudgetGuard) and self.scenario.budgets:
+                for model in MODELS * ENOUGH:
+                    guard.expectation.learn(model, USUAL)
 
     def _ids(self) -> Callable[[], str]:
         made = iter(range(1_000_000))

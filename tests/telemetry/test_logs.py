@@ -15,6 +15,7 @@ import pytest
 import structlog
 
 from holdfast.errors import ConfigError
+from holdfast.parts.redactor import Redactor
 from holdfast.telemetry.logs import AgentLogger
 from holdfast.testing import FakeClock
 from holdfast.wire.usage import Usage
@@ -112,6 +113,14 @@ def test_masking_can_be_switched_off() -> None:
     logger.info("minji@example.com", password="hunter2!")
     assert logger.entries[0]["message"] == "minji@example.com"
     assert logger.entries[0]["metadata"] == {"password": "hunter2!"}
+
+
+def test_a_redactor_of_ones_own_masks_by_its_rules() -> None:
+    logger = AgentLogger(stream=io.StringIO(), mask_sensitive=Redactor(names=["badge"], kinds=["secret"]))
+    logger.info("badge=77120 a@example.com", badge="x", mail="a@example.com")
+    (entry,) = logger.entries
+    assert entry["message"] == "badge=[secret] a@example.com"
+    assert entry["metadata"] == {"badge": "[secret]", "mail": "a@example.com"}
 
 
 def test_a_line_says_what_was_true_when_it_was_logged() -> None:

@@ -2,7 +2,7 @@
 
 import io
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -18,7 +18,7 @@ from holdfast.events import (
     unobserved,
 )
 from holdfast.telemetry.logs import AgentLogger
-from holdfast.telemetry.observer import logged
+from holdfast.telemetry.observer import LINES, logged
 
 ENDED = CallEnded(
     request_id="hfr_1",
@@ -100,3 +100,7 @@ def test_a_gate_that_waits_for_a_person_is_an_error(gate: str, level: str) -> No
     event = GateChanged(gate=gate, place="live", state="closed", reason="429", retry_after=None)
 
     assert (line(event)["level"], line(event)["message"]) == (level, "gate changed")
+
+
+def test_no_event_is_without_a_line() -> None:
+    assert {*get_args(Event)} == {*LINES, CallEnded}

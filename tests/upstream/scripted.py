@@ -6,9 +6,9 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from holdfast.call import Call, Principal
 from holdfast.clock import SYSTEM_CLOCK, Clock
 from holdfast.events import AttemptFailed, CircuitChanged, Event
-from holdfast.pipeline import Call, Principal
 from holdfast.policy.breaker import BreakerConfig
 from holdfast.policy.gate import GateConfig
 from holdfast.policy.retry import RetryBudget, RetryBudgetConfig, RetryConfig

@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from holdfast.call import Call, Response, Unanswered
 from holdfast.clock import SYSTEM_CLOCK
 from holdfast.errors import (
     CallNotPermitted,
@@ -14,7 +15,7 @@ from holdfast.errors import (
     UpstreamUnavailable,
 )
 from holdfast.events import AttemptFailed
-from holdfast.pipeline import Call, Response, Settling, Unanswered
+from holdfast.pipeline import Settling
 from holdfast.policy.breaker import BreakerConfig
 from holdfast.policy.estimate import input_bound
 from holdfast.policy.retry import RetryBudgetConfig, RetryConfig
@@ -672,7 +673,7 @@ async def test_content_once_released_is_never_replaced_by_another_upstream() -> 
 
 
 async def test_a_caller_who_leaves_before_anything_came_is_charged_the_input() -> None:
-    client = ScriptedClient(Reply(pieces=(Silence(),)))
+    client = ScriptedClient(Silence())
     upstream, call = ring(client), a_call()
     asking = asyncio.ensure_future(upstream.attempts(call))
     await asyncio.sleep(0.01)

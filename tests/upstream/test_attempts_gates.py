@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
+from holdfast.call import Call, Response
 from holdfast.errors import BudgetExhausted, CallNotPermitted, RateLimited, Unauthenticated
 from holdfast.events import GateChanged
-from holdfast.pipeline import Call, Response, Settling
+from holdfast.pipeline import Settling
 from holdfast.policy.retry import RetryConfig
 from holdfast.policy.routing import UpstreamConfig
 from holdfast.testing import FakeClock

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from holdfast.call import Outcome, Response
 from holdfast.clock import SYSTEM_CLOCK
-from holdfast.pipeline import Outcome, Pipeline, Proceed, Response, Settling
+from holdfast.pipeline import Pipeline, Proceed, Settling
 from holdfast.policy.breaker import BreakerConfig
 from holdfast.upstream import bodies
 from holdfast.upstream.bodies import MESSAGE_STOP, WholeBody
@@ -218,6 +219,26 @@ async def test_content_that_keeps_coming_is_never_a_stall_however_long_it_takes(
     slow = [piece for _ in range(16) for piece in (Pause(0.02), text("word "))]
     told = Told(START, BLOCK, *slow, ENOUGH, STOP, stall=0.25)
     assert (await told.read()).endswith(STOP)
+    assert told.outcome.end == "answered"
+
+
+async def test_a_stream_without_end_is_cut_off_with_a_typed_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "LARGEST_STREAM", 4_000)
+    told = Told(START, BLOCK, *[text("and so on ") for _ in range(500)])
+    body = await told.read()
+    assert 4_000 < len(body) < 5_000
+    last = events_in(body)[-1]
+    assert (last.name, json.loads(last.data)["error"]["type"]) == ("error", "api_error")
+    assert b"beyond all bounds" in last.data
+    assert told.outcome.end == "failed"
+    assert told.clean
+    assert told.failed
+
+
+async def test_a_long_stream_that_ends_in_the_same_breath_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "LARGEST_STREAM", 100)
+    told = Told(START, BLOCK, text("Hi") + ENOUGH + STOP)
+    assert await told.read() == START + BLOCK + text("Hi") + ENOUGH + STOP
     assert told.outcome.end == "answered"
 
 

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import pytest
 
+from holdfast.call import Call, Outcome, Response, Unanswered
 from holdfast.errors import CallNotPermitted
-from holdfast.pipeline import Call, Outcome, Pipeline, Proceed, Response, Settling
+from holdfast.pipeline import Pipeline, Proceed, Settling
 from holdfast.policy.retry import RetryConfig
 from holdfast.simulator import Fault, Simulator, Status
 from holdfast.testing.virtual import VirtualClock, run
@@ -179,7 +181,8 @@ def test_who_leaves_a_pending_stream_ends_the_search_at_once(reply: Answer) -> N
         await answer.aclose()
         assert world.clock.monotonic() == pytest.approx(10)
         assert (world.ring.live(), client.left_open, tasks()) == (0, 0, before)
-        assert [(outcome.end, outcome.attempts) for outcome in world.outcomes] == [("abandoned", 1)]
+        (outcome,) = world.outcomes
+        assert (outcome.end, outcome.attempts, len(outcome.spent)) == ("abandoned", 1, 1)
 
     held(main())
 
@@ -252,5 +255,45 @@ def test_the_deadline_ends_a_pending_stream() -> None:
         assert body.count(b"event: ping") == 3
         assert b"timeout_error" in body
         assert world.clock.monotonic() == pytest.approx(35)
+
+    held(main())
+
+
+def test_an_answer_that_came_in_the_moment_of_the_cancellation_is_paid_for() -> None:
+    async def main() -> None:
+        async def send(call: Call) -> Response | Unanswered:
+            with suppress(asyncio.CancelledError):  # it is there already
+                await asyncio.sleep(5)
+            return await world.ring.attempts(call)
+
+        world = World(ScriptedClient(Reply.stream(*STREAM[:-1], Silence())))
+        call = a_call(stream=True, clock=world.clock)
+        task = asyncio.ensure_future(EarlyCommit(send=send)(call))
+        await asyncio.sleep(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        (spent,) = call.tally.spent
+        assert (spent.number, spent.kind, spent.usage.input_tokens) == (1, "client_gone", 10)
+        assert world.ring.live() == 0
+
+    held(main())
+
+
+def test_a_refusal_that_came_in_the_moment_of_the_cancellation_is_not_counted_twice() -> None:
+    async def main() -> None:
+        async def send(call: Call) -> Response | Unanswered:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(5)
+            return await world.ring.attempts(call)
+
+        world = World(ScriptedClient(Reply.refusal(400, "invalid_request_error", "No")))
+        call = a_call(stream=True, clock=world.clock)
+        task = asyncio.ensure_future(EarlyCommit(send=send)(call))
+        await asyncio.sleep(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert [spent.number for spent in call.tally.spent] == [1]
 
     held(main())

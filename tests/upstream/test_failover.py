@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from holdfast.call import Call, Principal, Response
 from holdfast.clock import SYSTEM_CLOCK
-from holdfast.errors import CallNotPermitted
-from holdfast.pipeline import Call, Principal, Response
+from holdfast.errors import CallNotPermitted, Stopped
 from holdfast.policy.failure import Failover, Ruling
 from holdfast.policy.permit import Outcome
 from holdfast.policy.retry import RetryConfig
@@ -57,6 +57,19 @@ async def test_an_overloaded_model_is_stood_in_for_and_the_answer_says_so() -> N
     assert models(client) == [MODEL, MODEL, HAIKU]
     assert client.requests[-1].body == call.body.replace(MODEL.encode(), HAIKU.encode())
     assert (response.status, get(response.headers, "x-holdfast-degraded")) == (200, "model")
+
+
+async def test_a_stopped_model_stands_in_for_no_other() -> None:
+    client = ScriptedClient(OVERLOADED, OVERLOADED, GOOD)
+
+    def barrier(model: str) -> Stopped | None:
+        return Stopped("stopped") if model == HAIKU else None
+
+    call = replace(a_call(), barrier=barrier)
+    response = await ask(with_substitutes(client), call)
+    assert response.status == 529
+    assert set(models(client)) == {MODEL}
+    assert call.tally.attempts == len(client.requests)
 
 
 async def test_an_unknown_model_is_stood_in_for() -> None:

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from holdfast.call import Call, Principal, Response, Unanswered
 from holdfast.errors import CallNotPermitted, HoldfastError, UnknownModel
-from holdfast.pipeline import Call, Principal, Response, Send, Unanswered
+from holdfast.pipeline import Send
 from holdfast.policy.breaker import BreakerConfig
 from holdfast.policy.fallback import LARGEST, FallbackConfig
 from holdfast.policy.retry import RetryConfig

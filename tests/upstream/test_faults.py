@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from holdfast.call import Call, Outcome
 from holdfast.clock import SYSTEM_CLOCK
 from holdfast.errors import (
     CallNotPermitted,
@@ -18,7 +19,7 @@ from holdfast.errors import (
     UpstreamError,
     UpstreamUnavailable,
 )
-from holdfast.pipeline import Call, Outcome, Pipeline, Proceed, Settling
+from holdfast.pipeline import Pipeline, Proceed, Settling
 from holdfast.policy.breaker import BreakerConfig
 from holdfast.policy.retry import RetryConfig
 from holdfast.simulator import (

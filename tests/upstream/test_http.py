@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.call import Response
 from holdfast.clock import SYSTEM_CLOCK
 from holdfast.errors import ConfigError
-from holdfast.pipeline import Response, Settling
+from holdfast.pipeline import Settling
 from holdfast.upstream import http
 from holdfast.upstream.client import TransportFailed, UpstreamRequest
 from holdfast.upstream.http import HttpClient
@@ -308,6 +309,34 @@ async def test_what_is_no_answer_is_a_connection_that_broke(answer: bytes) -> No
     async with wire(answer) as served, client_for(served.url) as client:
         failure = await failure_of(client)
         assert (failure.phase, bool(failure.reason)) == ("sent", True)
+
+
+async def test_what_came_before_a_break_is_read_though_nobody_was_waiting_for_it() -> None:
+    sent = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        writer.write(head + b"5\r\nfirst\r\n")
+        await sent.wait()
+        writer.write(b"6\r\nsecond\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server, client_for(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as client:
+        connection = await client.send(post())
+        assert await connection.read() == b"first"
+        sent.set()
+        await asyncio.sleep(0.1)
+        assert await connection.read() == b"second"
+        for _ in range(2):
+            with pytest.raises(TransportFailed) as caught:
+                await connection.read()
+            assert caught.value.phase == "body"
+            assert caught.value.reason
+        await connection.aclose()
 
 
 async def test_an_answer_without_a_length_ends_where_the_connection_does() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.errors import MalformedRequest
-from holdfast.wire.edit import with_model
+from holdfast.wire.edit import with_max_tokens, with_model
 from holdfast.wire.messages import read_request
 
 WORDS = st.sampled_from(["model", '"model"', "\\", "모델", 'model":"x', "{", "]", "\n\t", "", "a"]) | st.text(
@@ -82,3 +82,20 @@ def test_a_body_without_a_model_is_refused(body: bytes) -> None:
     with pytest.raises(MalformedRequest) as caught:
         with_model(body, "claude")
     assert "model" in caught.value.say("ko")
+
+
+@pytest.mark.parametrize(
+    ("body", "edited"),
+    [
+        (b'{"max_tokens": 4096, "model": "m"}', b'{"max_tokens": 7, "model": "m"}'),
+        (b'{"model":"m","max_tokens":1e3}', b'{"model":"m","max_tokens":7}'),
+        (b'{"max_tokens" : null }', b'{"max_tokens" : 7 }'),
+        (b'{"max\\u005ftokens": 9}', b'{"max\\u005ftokens": 7}'),
+        (b'{"model": "m"}', b'{"max_tokens": 7, "model": "m"}'),
+        (b"{ }", b'{"max_tokens": 7 }'),
+        (b'{"metadata": {"max_tokens": 9}}', b'{"max_tokens": 7, "metadata": {"max_tokens": 9}}'),
+        (b'{"a": "max_tokens", "b": 1}', b'{"max_tokens": 7, "a": "max_tokens", "b": 1}'),
+    ],
+)
+def test_the_longest_answer_is_edited_where_it_stands_or_added(body: bytes, edited: bytes) -> None:
+    assert with_max_tokens(body, 7) == edited

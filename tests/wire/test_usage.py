@@ -92,3 +92,16 @@ def test_with_output_changes_nothing_else() -> None:
 @pytest.mark.parametrize("iterations", ["text", b"bytes", 5, None])
 def test_iterations_of_another_shape_are_none(iterations: object) -> None:
     assert Usage.of({"iterations": iterations}).iterations == ()
+
+
+@pytest.mark.parametrize("value", [10**10 + 1, 1e11, 10**30])
+def test_more_tokens_than_any_message_has_are_no_count(value: float) -> None:
+    assert not is_count(value)
+    assert Usage.of({"input_tokens": value, "output_tokens": 5}) == Usage.of({"output_tokens": 5})
+    assert Usage.of({"output_tokens": 5}).merged({"output_tokens": value}).output_tokens == 5
+
+
+def test_the_most_that_is_believed_is_read() -> None:
+    assert is_count(10**10)
+    assert Usage.of({"server_tool_use": {"web_search_requests": 10**6}}).web_search_requests == 10**6
+    assert Usage.of({"server_tool_use": {"web_search_requests": 10**6 + 1}}).web_search_requests == 0

@@ -9,20 +9,22 @@ from types import TracebackType
 from typing import Protocol, Self, TypedDict, get_args
 
 from holdfast.agent.conversation import Conversations
-from holdfast.agent.exchange import Exchange, Question
+from holdfast.agent.exchange import Asking, Exchange, Question
 from holdfast.agent.fallback import ANSWERABLE, POLITE, Fallback, fall_back, is_fallback
 from holdfast.agent.reading import failure_of, message_text, texts_of
 from holdfast.agent.reply import AgentMetrics, Reply
 from holdfast.agent.stream import ReplyStream
-from holdfast.agent.tally import Tally
 from holdfast.assembly import Runtime, assemble, has_key
+from holdfast.call import Call
 from holdfast.errors import ConfigError, HoldfastError, InputRejected
 from holdfast.language import Language, Sentence
+from holdfast.parts.cost import CostTracker
 from holdfast.parts.validator import InputValidator
-from holdfast.pipeline import Call, Settling
+from holdfast.pipeline import Settling
 from holdfast.policy.routing import UpstreamConfig
 from holdfast.policy.sanitation import whole
 from holdfast.settings import Settings
+from holdfast.wire.usage import Usage
 
 LONGEST = 100_000
 """Characters of a message, as in the article, where `screen.max_length` sets no other limit."""
@@ -85,7 +87,7 @@ class ProductionAgent:
     upstream: str | None = None
     _opening: Lock = field(default_factory=Lock, init=False, repr=False)
     _own: Runtime | None = field(default=None, init=False, repr=False)
-    _tally: Tally = field(default_factory=Tally, init=False, repr=False)
+    _costs: CostTracker = field(default_factory=CostTracker, init=False, repr=False)
     _conversations: Conversations = field(default_factory=Conversations, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -119,11 +121,11 @@ class ProductionAgent:
             TypeError: `message` is no text.
             HoldfastError: only with `fallback=None`; `ConfigError` always.
         """
-        exchange = self._ask_for(message, user, conversation)
+        asking = Asking(self._ask_for(message, user, conversation))
         try:
-            return await self._ask(exchange)
+            return await self._ask(asking)
         except ANSWERABLE as error:
-            return await self._fall_back(exchange, error)
+            return await self._fall_back(asking, error)
 
     def chat_sync(self, message: str, *, user: str | None = None, conversation: str | None = None) -> Reply:
         """`chat` for scripts and notebooks: blocks this thread until the answer is there."""
@@ -137,13 +139,13 @@ class ProductionAgent:
         A failure before the first text becomes the fallback; one after it raises `StreamInterrupted`.
         """
         exchange = self._ask_for(message, user, conversation)
-        return ReplyStream(lambda finished: self._stream(exchange, finished))
+        return ReplyStream(lambda finished: self._stream(Asking(exchange), finished))
 
     def metrics(self) -> AgentMetrics:
         """What this agent has used, and the state of its circuit."""
         runtime = self._open
         circuit = "closed" if runtime is None else runtime.circuit_state(self._model(runtime))
-        return self._tally.metrics(circuit)
+        return AgentMetrics.of(self._costs.summary(), circuit)
 
     async def aclose(self) -> None:
         """Close the pipeline this agent opened for itself; may be called twice, and the agent used again."""
@@ -219,14 +221,16 @@ class ProductionAgent:
             agent=None if self.name is None else whole(self.name),
         )
 
-    def _call(self, exchange: Exchange, *, stream: bool) -> Call:
+    def _call(self, asking: Asking, *, stream: bool) -> Call:
+        asking.exchange = self._checked(asking.exchange)
         question = Question(
-            history=self._conversations.history(exchange.conversation),
+            history=self._conversations.history(asking.exchange.conversation),
             system=None if self.system is None else whole(self.system),
             max_tokens=self.max_tokens,
             stream=stream,
         )
-        return question.call(exchange, attempts=self._attempts)
+        asking.call = question.call(asking.exchange, attempts=self._attempts)
+        return asking.call
 
     def _checked(self, exchange: Exchange) -> Exchange:
         # The pipeline screens every text once, for all doors; here only what makes no sense to send is refused.
@@ -238,48 +242,50 @@ class ProductionAgent:
             raise InputRejected(Sentence(" ".join(checked.errors), ko=" ".join(korean.errors)))
         return replace(exchange, message=checked.sanitized_input)
 
-    async def _ask(self, exchange: Exchange) -> Reply:
-        checked = self._checked(exchange)
-        call = self._call(checked, stream=False)
-        answer = await exchange.runtime.pipeline(call)
+    async def _ask(self, asking: Asking) -> Reply:
+        answer = await asking.exchange.runtime.pipeline(self._call(asking, stream=False))
         body = await answer.read()
-        if (failure := failure_of(answer, body, exchange.request_id)) is not None:
+        request_id = asking.exchange.request_id
+        if (failure := failure_of(answer, body, request_id)) is not None:
             raise failure
-        self._count(checked, call, answer)
-        return self._answered(checked, call, answer, message_text(answer, body, exchange.request_id))
+        asking.meter = answer.response.meter
+        self._count(asking)
+        return self._answered(asking, answer, message_text(answer, body, request_id))
 
-    async def _stream(
-        self, exchange: Exchange, finished: Callable[[Reply], None]
-    ) -> AsyncGenerator[str, None]:
+    async def _stream(self, asking: Asking, finished: Callable[[Reply], None]) -> AsyncGenerator[str, None]:
         pieces: list[str] = []
+        request_id = asking.exchange.request_id
         try:
-            checked = self._checked(exchange)
-            call = self._call(checked, stream=True)
-            async with aclosing(await exchange.runtime.pipeline(call)) as answer:
-                try:
-                    async with aclosing(texts_of(answer, exchange.request_id)) as texts:
-                        async for text in texts:
-                            pieces.append(text)
-                            yield text
-                finally:
-                    self._count(checked, call, answer)
-            finished(self._answered(checked, call, answer, "".join(pieces)))
+            call = self._call(asking, stream=True)
+            answer = await asking.exchange.runtime.pipeline(call)
+            try:
+                async with aclosing(answer), aclosing(texts_of(answer, request_id)) as texts:
+                    async for text in texts:
+                        pieces.append(text)
+                        yield text
+            finally:
+                # Behind its end: an attempt that was still under way is on the tally only then.
+                asking.meter = answer.response.meter
+                self._count(asking)
+            finished(self._answered(asking, answer, "".join(pieces)))
         except ANSWERABLE as error:
             if pieces:
-                error.request_id = error.request_id or exchange.request_id
+                error.request_id = error.request_id or request_id
                 raise
-            reply = await self._fall_back(exchange, error)
+            reply = await self._fall_back(asking, error)
             yield reply.text
             finished(reply)
 
-    def _count(self, exchange: Exchange, call: Call, answer: Settling) -> None:
-        meter = answer.response.meter
-        if meter.started:
-            self._tally.add(meter.usage, exchange.runtime.cost(call, meter))
+    def _count(self, asking: Asking) -> None:
+        """Count what was used, once; what failed without an answer counts where it has cost something."""
+        if not asking.is_counted and (asking.has_begun or asking.cost != 0):
+            asking.is_counted = True
+            meter = asking.meter
+            usage = Usage() if meter is None else meter.usage
+            self._costs.add_charge(asking.exchange.model, usage, asking.cost)
 
-    def _answered(self, exchange: Exchange, call: Call, answer: Settling, text: str) -> Reply:
-        meter = answer.response.meter
-        label = answer.response.label
+    def _answered(self, asking: Asking, answer: Settling, text: str) -> Reply:
+        exchange, meter, label = asking.exchange, answer.response.meter, answer.response.label
         if text.strip() and meter.stop_reason != "refusal" and label != "fallback":
             # The API takes no empty turn, and goes on refusing where a refusal stands in the history; words of
             # ours are none of the model's.
@@ -288,7 +294,7 @@ class ProductionAgent:
             text=text,
             outcome=label,
             usage=meter.usage,
-            cost=exchange.runtime.cost(call, meter),
+            cost=asking.cost,
             model=meter.model or exchange.model,
             request_id=exchange.request_id,
             stop_reason=meter.stop_reason,
@@ -296,8 +302,9 @@ class ProductionAgent:
             conversation=exchange.conversation,
         )
 
-    async def _fall_back(self, exchange: Exchange, error: HoldfastError) -> Reply:
-        return await fall_back(self.fallback, exchange, error, self.language)
+    async def _fall_back(self, asking: Asking, error: HoldfastError) -> Reply:
+        self._count(asking)
+        return await fall_back(self.fallback, asking, error, self.language)
 
 
 def _config_error(english: str, korean: str) -> ConfigError:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import msgspec
 
 from holdfast.agent.conversation import Message
 from holdfast.assembly import Runtime
-from holdfast.pipeline import Call, Incoming, Principal
+from holdfast.call import Call, Incoming, Principal
+from holdfast.wire.meter import Meter
 
 API_VERSION = "2023-06-01"
 NO_KEY = "held-by-holdfast"
@@ -52,3 +54,23 @@ class Question:
         )
         incoming = Incoming(body=msgspec.json.encode(body), headers=HEADERS)
         return exchange.runtime.call(incoming, caller, request_id=exchange.request_id, attempts=attempts)
+
+
+@dataclass(slots=True)
+class Asking:
+    """An exchange under way: the call that asks, and the meter of its answer, as soon as there are any."""
+
+    exchange: Exchange
+    call: Call | None = None
+    meter: Meter | None = None
+    is_counted: bool = False
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is an answer."""
+        return self.meter is not None and self.meter.started
+
+    @property
+    def cost(self) -> Decimal | None:
+        """Exact dollars so far, attempts in vain included; `None` when no price is known."""
+        return Decimal(0) if self.call is None else self.exchange.runtime.cost(self.call, self.meter)

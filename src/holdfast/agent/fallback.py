@@ -2,9 +2,8 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
-from decimal import Decimal
 
-from holdfast.agent.exchange import Exchange
+from holdfast.agent.exchange import Asking
 from holdfast.agent.reply import Reply
 from holdfast.errors import HoldfastError, Refused, StoreUnavailable, UpstreamError
 from holdfast.language import Language, Sentence
@@ -26,9 +25,10 @@ def is_fallback(fallback: object) -> bool:
 
 
 async def fall_back(
-    fallback: Fallback | None, exchange: Exchange, error: HoldfastError, language: Language
+    fallback: Fallback | None, asking: Asking, error: HoldfastError, language: Language
 ) -> Reply:
-    """The reply in place of an answer; raises `error` where there is no fallback."""
+    """The reply in place of an answer, at the cost of the attempts in vain; raises `error` without a fallback."""
+    exchange = asking.exchange
     error.request_id = error.request_id or exchange.request_id
     if fallback is None:
         raise error
@@ -37,7 +37,7 @@ async def fall_back(
         outcome="fallback",
         reason=error,
         usage=Usage(),
-        cost=Decimal(0),
+        cost=asking.cost,
         model=exchange.model,
         request_id=exchange.request_id,
         stop_reason=None,

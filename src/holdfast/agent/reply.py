@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Literal
 
 from holdfast.errors import HoldfastError
-from holdfast.parts.cost import Record
+from holdfast.parts.cost import CostSummary, Record
 from holdfast.wire.usage import Usage
 
 
@@ -16,7 +16,7 @@ class Reply:
     Attributes:
         outcome: `answered` by the model, `cached`, or `fallback` when holdfast spoke instead.
         reason: the error behind a fallback, else `None`.
-        cost: exact dollars; `None` when no price is known for the model that answered.
+        cost: exact dollars, attempts in vain included, also behind a fallback; `None` when no price is known.
         attempts: how often the upstream was asked.
         conversation: pass it to the next `chat` to go on where this one ended.
     """
@@ -43,7 +43,7 @@ class AgentMetrics(Record):
     Attributes:
         total_input_tokens: without what was read from or written to the prompt cache.
         total_cost: exact dollars; an answer whose price is not known adds nothing.
-        request_count: answers, those that broke off or were left early included.
+        request_count: answers, those that broke off or were left early included, and what cost without one.
         circuit_state: of the circuit that a chat meets first.
     """
 
@@ -52,3 +52,14 @@ class AgentMetrics(Record):
     total_cost: Decimal
     request_count: int
     circuit_state: str
+
+    @classmethod
+    def of(cls, spent: CostSummary, circuit_state: str) -> "AgentMetrics":
+        """The sums of a tracker, under the names of the article."""
+        return cls(
+            total_input_tokens=spent.total_input_tokens,
+            total_output_tokens=spent.total_output_tokens,
+            total_cost=spent.total_cost,
+            request_count=spent.request_count,
+            circuit_state=circuit_state,
+        )

@@ -22,17 +22,70 @@ from holdfast.language import Language, Sentence, preferred
 from holdfast.version import __version__
 
 COMMANDS = {
+    "budgets": (
+        "holdfast.cli.budgets:group",
+        Sentence(
+            "Set what may be spent, and see how it stands.", ko="예산을 설정하고 사용 현황을 확인합니다."
+        ),
+    ),
     "chat": (
         "holdfast.cli.chat:chat",
         Sentence(
             "Ask one question through the guarded pipeline.", ko="보호된 파이프라인으로 질문 하나를 합니다."
         ),
     ),
+    "guard": (
+        "holdfast.cli.guard:guard",
+        Sentence(
+            "See what the screen makes of texts; train and calibrate its detector.",
+            ko="검사가 글을 어떻게 판단하는지 보고, 탐지기를 학습하고 보정합니다.",
+        ),
+    ),
+    "prices": (
+        "holdfast.cli.prices:prices",
+        Sentence(
+            "Show prices, check them, and explain what a message costs.",
+            ko="요금을 보여 주고 점검하며, 메시지 하나의 비용을 설명합니다.",
+        ),
+    ),
+    "keys": (
+        "holdfast.cli.keys:group",
+        Sentence(
+            "Make, list, rotate and revoke the keys of callers.",
+            ko="호출자의 키를 만들고, 조회하고, 교체하고, 폐기합니다.",
+        ),
+    ),
+    "redact": (
+        "holdfast.cli.redact:redact",
+        Sentence(
+            "Take secrets and personal data out of texts.", ko="텍스트에서 비밀 정보와 개인정보를 지웁니다."
+        ),
+    ),
+    "resume": (
+        "holdfast.cli.stop:resume",
+        Sentence("End a stop, so that its calls are served again.", ko="중지를 풀어 호출을 다시 처리합니다."),
+    ),
+    "runs": (
+        "holdfast.cli.runs:group",
+        Sentence("Show the runs that calls belong to.", ko="호출이 속한 실행과 그 비용을 보여 줍니다."),
+    ),
     "serve": (
         "holdfast.cli.serve:serve",
         Sentence(
             "Run the gateway that any Anthropic client can point at.",
             ko="어떤 Anthropic 클라이언트든 연결할 수 있는 게이트웨이를 실행합니다.",
+        ),
+    ),
+    "spend": (
+        "holdfast.cli.spend:group",
+        Sentence(
+            "Show what was spent and what it will come to.", ko="지출과 앞으로의 예상 금액을 보여 줍니다."
+        ),
+    ),
+    "stop": (
+        "holdfast.cli.stop:stop",
+        Sentence(
+            "End calls at once, and refuse new ones.", ko="진행 중인 호출을 바로 끊고 새 호출을 거절합니다."
         ),
     ),
     "simulate": (

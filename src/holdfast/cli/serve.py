@@ -1,13 +1,17 @@
 """`holdfast serve`: the gateway, and the lines to paste once it is ready."""
 
 import logging
+import os
 import socket
 import sys
 import traceback
 from dataclasses import replace
+from decimal import Decimal
 
 import click
 
+from holdfast.admin.app import DOCUMENT
+from holdfast.admin.token import AdminToken, own_token
 from holdfast.assembly import has_key
 from holdfast.cli.listening import listen, refuse_open_bind, url
 from holdfast.cli.main import language
@@ -15,6 +19,9 @@ from holdfast.cli.snippet import curl, snippet
 from holdfast.gateway.server import GatewayServer
 from holdfast.hold import Holdfast
 from holdfast.language import Sentence
+from holdfast.orders import STARTER
+from holdfast.parts.redactor import Redactor
+from holdfast.policy.budget import BudgetConfig
 from holdfast.policy.routing import SIMULATOR, UpstreamConfig
 from holdfast.settings import Settings
 from holdfast.telemetry.logs import AgentLogger
@@ -22,6 +29,7 @@ from holdfast.telemetry.observer import logged
 from holdfast.version import __version__
 
 PORTS_TRIED = 10
+STARTER_BUDGET = BudgetConfig(usd=Decimal(10), per="day")
 
 
 @click.command(epilog="Example: holdfast serve --simulate --port 4180")
@@ -43,7 +51,14 @@ def serve(
     gateway = settings.gateway
     gateway = replace(gateway, host=host or gateway.host, port=gateway.port if port is None else port)
     moveable = port is None and settings.origins["gateway.port"].kind == "default"
-    run(replace(settings, gateway=gateway), moveable=moveable)
+    run(with_starter_budget(replace(settings, gateway=gateway)), moveable=moveable)
+
+
+def with_starter_budget(settings: Settings) -> Settings:
+    """A gateway on real money that was given no budget gets one, so that nobody learns of a runaway from the invoice."""
+    if settings.simulated or settings.budgets:
+        return settings
+    return replace(settings, budgets={STARTER: STARTER_BUDGET})
 
 
 def run(settings: Settings, *, moveable: bool) -> None:
@@ -51,15 +66,16 @@ def run(settings: Settings, *, moveable: bool) -> None:
     refuse_open_bind(settings.gateway.host)
     with (
         listen(settings.gateway.host, settings.gateway.port, PORTS_TRIED if moveable else 1) as listener,
-        AgentLogger("gateway") as logger,
+        AgentLogger("gateway", mask_sensitive=Redactor.configured(settings.redaction, os.environ)) as logger,
     ):
         _hand_over("uvicorn.error", logger)
         hold = Holdfast(settings, observe=logged(logger))
         _ = hold.runtime  # what cannot be opened is told before anything is served
+        token = own_token(settings.store_url)
         GatewayServer(
-            hold.asgi(),
+            hold.asgi(admin_token=token.value),
             drain_timeout=settings.gateway.drain_timeout,
-            ready=lambda: _announce(settings, listener),
+            ready=lambda: _announce(settings, listener, token),
         ).run([listener])
 
 
@@ -82,7 +98,7 @@ def _hand_over(name: str, logger: AgentLogger) -> None:
     source.propagate = False
 
 
-def _announce(settings: Settings, listener: socket.socket) -> None:
+def _announce(settings: Settings, listener: socket.socket, token: AdminToken) -> None:
     address = url(settings.gateway.host, listener.getsockname()[1])
     if settings.simulated:
         note = Sentence(
@@ -95,10 +111,20 @@ def _announce(settings: Settings, listener: socket.socket) -> None:
             "your Anthropic key, or any text when holdfast has one",
             ko="Anthropic 키, holdfast에 키가 있으면 아무 글자",
         )
+    if settings.budgets.get(STARTER) is STARTER_BUDGET:
+        # Nobody asked for it, so it is said where nobody misses it.
+        note = Sentence(
+            "live · no budget configured, so at most 10 dollars a day; "
+            "set one: holdfast budgets set NAME --usd AMOUNT --per day",
+            ko="실제 업스트림 · 설정된 예산이 없어 하루 최대 10달러; "
+            "예산 설정: holdfast budgets set 이름 --usd 금액 --per day",
+        )
     ready = Sentence(
-        f"holdfast {__version__} ready at {address} · key: {key.en} · {note.en} · stop: Ctrl-C · "
+        f"holdfast {__version__} ready at {address} · key: {key.en} · {note.en} · "
+        f"admin: {address}{DOCUMENT}, token in {token.place} · stop: Ctrl-C · "
         "paste the next line into a shell, or what follows it into Python:",
-        ko=f"holdfast {__version__} 준비 완료 {address} · 키: {key.ko} · {note.ko} · 멈추기: Ctrl-C · "
+        ko=f"holdfast {__version__} 준비 완료 {address} · 키: {key.ko} · {note.ko} · "
+        f"관리: {address}{DOCUMENT}, 토큰: {token.place} · 멈추기: Ctrl-C · "
         "다음 줄은 셸에, 그 아래는 Python에 붙여 넣으세요:",
     )
     model = settings.models.standard

@@ -7,15 +7,18 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from holdfast.assembly import Runtime, new_request_id
+from holdfast.call import Incoming
 from holdfast.errors import HoldfastError
 from holdfast.events import Observer, RequestCrashed, unobserved
 from holdfast.gateway.health import readiness
+from holdfast.gateway.identity import Doorkeeper
 from holdfast.gateway.messages import answer_messages
+from holdfast.gateway.office import Administration, Office
 from holdfast.gateway.passthrough import model_path, relay
 from holdfast.gateway.reading import read_body, target, unless_gone
 from holdfast.gateway.refusals import crashed, draining, nothing_here, wrong_method
 from holdfast.gateway.responding import JSON, ClientGone, Outlet, Receive, Scope, Send
-from holdfast.pipeline import Incoming
+from holdfast.policy.masking import mask
 from holdfast.version import __version__
 from holdfast.wire.headers import from_raw
 
@@ -38,7 +41,8 @@ class Gateway:
     """Answers like the Messages API, with the guards of one pipeline in between.
 
     `acquire` and `release` are called when a server starts and stops; without a server that speaks the
-    lifespan protocol, `runtime` opens what is needed at the first request.
+    lifespan protocol, `runtime` opens what is needed at the first request. `administration` makes the Admin
+    API when it is first asked for; without it there is none.
     """
 
     def __init__(
@@ -48,8 +52,11 @@ class Gateway:
         acquire: Callable[[], object] | None = None,
         release: Callable[[], Awaitable[None]] | None = None,
         observe: Observer = unobserved,
+        administration: Callable[[], Administration] | None = None,
     ) -> None:
         self._runtime = runtime
+        self._door = Doorkeeper()
+        self._office = None if administration is None else Office(administration, runtime)
         self._acquire = acquire or runtime
         self._release = release
         self._observe = observe
@@ -68,6 +75,11 @@ class Gateway:
                 await self._answer(scope, receive, Outlet(send, new_request_id()), task)
             finally:
                 self._running.discard(task)
+
+    @property
+    def under_way(self) -> int:
+        """How many requests are being answered, or have been and are not settled yet."""
+        return len(self._running)
 
     async def drain(self, patience: float) -> None:
         """Take no new calls, give those that run `patience` seconds to end, then end them with a typed error."""
@@ -94,6 +106,7 @@ class Gateway:
             except HoldfastError as error:
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
+            await self._runtime().begin()
             self._draining = self._cutting = False
             await send({"type": "lifespan.startup.complete"})
         await self.drain(0)
@@ -121,9 +134,10 @@ class Gateway:
         self._observe(
             RequestCrashed(
                 request_id=outlet.request_id,
-                place=f"{scope['method']} {scope['path'][:200]}",
+                place=f"{scope['method']} {mask(scope['path'])[:200]}",
                 error=type(error).__name__,
-                trace="".join(traceback.format_exception(error))[-LONGEST_TRACE:],
+                # Masked before it is cut: of a key that is cut, the rest would not look like one.
+                trace=mask("".join(traceback.format_exception(error)))[-LONGEST_TRACE:],
             )
         )
 
@@ -134,6 +148,13 @@ class Gateway:
                 await self._forward(scope, receive, outlet, path, query)
             case ("GET", _) if (models := model_path(path)) is not None:
                 await self._forward(scope, receive, outlet, models, query)
+            case _ if self._office is not None and self._office.has(path):
+                await self._office.answer(scope, receive, outlet)
+            case (method, _):
+                await self._plain(method, path, outlet)
+
+    async def _plain(self, method: str, path: str, outlet: Outlet) -> None:
+        match (method, path):
             case ("HEAD" | "GET", "/" | "/api/hello"):
                 await outlet.reply(
                     200, JSON, msgspec.json.encode({"name": "holdfast", "version": __version__})
@@ -143,7 +164,7 @@ class Gateway:
             case ("HEAD" | "GET", "/readyz"):
                 status, report = await readiness(self._runtime, draining=self._draining)
                 await outlet.reply(status, JSON, report)
-            case (method, _):
+            case _:
                 allowed = ("GET",) if model_path(path) else METHODS.get(path, ())
                 raise wrong_method(method, path, allowed) if allowed else nothing_here(method, path)
 
@@ -153,10 +174,11 @@ class Gateway:
         runtime = self._runtime()
         outlet.language = runtime.settings.language
         headers = from_raw(scope["headers"])
+        visitor = await self._door.admit(runtime, headers)  # strangers are not listened to
         body = await read_body(receive, headers, runtime.settings.gateway.max_body)
-        incoming = Incoming(body=body, headers=headers, query=query)
+        incoming = Incoming(body=body, headers=visitor.headers, query=query)
         if path == MESSAGES:
-            work = answer_messages(runtime, outlet, incoming)
+            work = answer_messages(runtime, outlet, visitor, incoming)
         else:
             work = relay(runtime, outlet, scope["method"], path, incoming)
         await unless_gone(work, receive)

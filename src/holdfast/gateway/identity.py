@@ -1,27 +1,80 @@
-"""Who is calling, read from the headers any Anthropic client sends."""
+"""Who stands at the gateway, and what of the request may go on."""
 
-from holdfast.pipeline import Principal
-from holdfast.wire.headers import Headers, get
+from dataclasses import dataclass, replace
 
-LONGEST = 200
-"""Characters of a name that are kept: these come from the caller and end up in the ledger."""
+from holdfast.assembly import Runtime
+from holdfast.call import Principal
+from holdfast.errors import NotAllowed
+from holdfast.identity import identified
+from holdfast.language import Sentence
+from holdfast.operations.key_ring import KeyRing
+from holdfast.operations.pepper import pepper
+from holdfast.orders import KEY
+from holdfast.policy.keys import KeyRecord
+from holdfast.upstream.request import CREDENTIALS
+from holdfast.wire.headers import Headers, without
 
 
-def principal(headers: Headers) -> Principal:
-    """The caller: user, run and agent as far as the request tells."""
-    return Principal(
-        door="gateway",
-        user=_name(get(headers, "x-holdfast-user")),
-        run=_name(get(headers, "x-claude-code-session-id") or get(headers, "x-holdfast-run")),
-        agent=_name(get(headers, "x-claude-code-agent-id")),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """A caller who may come in, and the headers that may go on: a key of ours goes no further."""
+
+    principal: Principal
+    headers: Headers
+    record: KeyRecord | None = None
+
+    def check_model(self, model: str) -> None:
+        """Raise `NotAllowed` for a model that the caller's key is not for."""
+        if self.record is not None and self.record.models and model not in self.record.models:
+            raise _not_for_model(model[:100], self.record)
+
+
+class Doorkeeper:
+    """Lets anybody in until there is a key; from then on whoever carries a good one."""
+
+    def __init__(self) -> None:
+        self._runtime: Runtime | None = None
+        self._ring: KeyRing | None = None
+
+    async def admit(self, runtime: Runtime, headers: Headers) -> Visitor:
+        """The visitor; raises `Unauthenticated`, `NotAllowed`, and `StoreUnavailable` while keys are unknown."""
+        await runtime.begin()
+        runtime.stations.orders.require_known()
+        if not runtime.stations.watch.entries(KEY):
+            return Visitor(principal=identified(Principal(door="gateway"), headers), headers=headers)
+        record = self._keys(runtime).authenticate(headers)
+        return Visitor(
+            principal=_known(record, headers),
+            headers=without(headers, *CREDENTIALS),
+            record=record,
+        )
+
+    def _keys(self, runtime: Runtime) -> KeyRing:
+        if self._ring is None or self._runtime is not runtime:
+            watch = runtime.stations.watch
+            secret = pepper(runtime.settings.store_url)
+            self._ring = KeyRing(lambda: watch.entries(KEY), pepper=secret, clock=runtime.clock)
+            self._runtime = runtime
+        return self._ring
+
+
+def _known(record: KeyRecord, headers: Headers) -> Principal:
+    """Whom a key stands for: what it says of its user and tags, no header can talk away.
+
+    A run is one of its key: another key that names the same id must not use up what this run may cost.
+    """
+    caller = identified(Principal(door="gateway", key=record.name, tags=record.tags), headers)
+    run = None if caller.run is None else f"{record.name}/{caller.run}"
+    return replace(caller, run=run, user=record.user or caller.user)
+
+
+def _not_for_model(model: str, record: KeyRecord) -> NotAllowed:
+    known = ", ".join(record.models)
+    return NotAllowed(
+        Sentence(
+            f"The key `{record.name}` is not for the model `{model}`, only for {known}. Ask for one of these, or "
+            "have the key changed.",
+            ko=f"키 `{record.name}`(으)로는 모델 `{model}`을(를) 쓸 수 없습니다. 쓸 수 있는 모델: {known}. "
+            "이 중 하나를 요청하거나 키 설정을 바꾸세요.",
+        )
     )
-
-
-def _name(value: str | None) -> str | None:
-    """A name as it was meant: clients write UTF-8 into headers, HTTP reads latin-1."""
-    if not value:
-        return None
-    try:
-        return value.encode("latin-1").decode("utf-8")[:LONGEST]
-    except UnicodeError:
-        return value[:LONGEST]

@@ -1,17 +1,21 @@
 """`POST /v1/messages`: bytes to a call, through the pipeline, and bytes back."""
 
 from holdfast.assembly import Runtime
-from holdfast.gateway.identity import principal
+from holdfast.call import Call, Incoming
+from holdfast.gateway.identity import Visitor
 from holdfast.gateway.reading import expect_json
 from holdfast.gateway.responding import EVENT_STREAM, Outlet
-from holdfast.pipeline import Call, Incoming, Settling
+from holdfast.pipeline import Settling
+from holdfast.upstream.output import FLAGGED
+from holdfast.upstream.tool_gate import HELD
 from holdfast.wire.headers import DEGRADED, Headers, get, merged, response_headers
 
 
-async def answer_messages(runtime: Runtime, outlet: Outlet, incoming: Incoming) -> None:
+async def answer_messages(runtime: Runtime, outlet: Outlet, visitor: Visitor, incoming: Incoming) -> None:
     """Answer one Messages request; raises the typed error when it is refused or fails before it began."""
     expect_json(incoming.headers)
-    call = runtime.call(incoming, principal(incoming.headers), request_id=outlet.request_id)
+    call = runtime.call(incoming, visitor.principal, request_id=outlet.request_id)
+    visitor.check_model(call.request.model)
     answer = await runtime.pipeline(call)
     try:
         await outlet.start(answer.response.status, _headers(runtime, call, answer))
@@ -33,8 +37,8 @@ def _headers(runtime: Runtime, call: Call, answer: Settling) -> Headers:
     if response.attempts > 1 and get(headers, "x-should-retry") == "true":
         # We have tried again already; a client that does so as well would triple what upstream is asked.
         ours["x-should-retry"] = "false"
-    if (mark := get(response.headers, DEGRADED)) is not None:
-        ours[DEGRADED] = mark
+    own = (DEGRADED, FLAGGED, HELD)
+    ours |= {name: mark for name in own if (mark := get(response.headers, name)) is not None}
     if response.length is not None:
         ours["content-length"] = str(response.length)
     if (get(headers, "content-type") or "").startswith(EVENT_STREAM):

@@ -4,11 +4,11 @@ import re
 from urllib.parse import quote
 
 from holdfast.assembly import Runtime
+from holdfast.call import Incoming
 from holdfast.errors import UpstreamError
 from holdfast.gateway.reading import expect_json
 from holdfast.gateway.responding import Outlet
 from holdfast.language import Sentence
-from holdfast.pipeline import Incoming
 from holdfast.wire.errors import read_envelope
 from holdfast.wire.headers import get, merged, response_headers
 from holdfast.wire.messages import read_request

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from holdfast.errors import MalformedRequest, Refused, RequestTooLarge
-from holdfast.gateway.responding import ClientGone, Receive, Scope
+from holdfast.gateway.responding import ClientGone, Message, Receive, Scope
 from holdfast.language import Sentence
 from holdfast.pipeline import finish
 from holdfast.wire.headers import Headers, get
@@ -34,6 +34,13 @@ def target(scope: Scope) -> tuple[str, str]:
     return path or "/", quote(scope["query_string"], safe=_PLAIN)
 
 
+def written_path(scope: Scope) -> str:
+    """The path from where the gateway is mounted, percent-encoded as the client wrote it: names may have slashes."""
+    raw: bytes | None = scope.get("raw_path")
+    path = quote(scope["path"]) if raw is None else raw.decode("latin-1")
+    return path.removeprefix(quote(scope.get("root_path", "")))
+
+
 async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
     """The whole body; raises `RequestTooLarge` as soon as it is known to pass `limit` bytes.
 
@@ -59,6 +66,16 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
             raise _too_large(limit)
         if not message.get("more_body", False):
             return b"".join(chunks)
+
+
+def again(body: bytes, receive: Receive) -> Receive:
+    """A `receive` for another application, which finds the body that has been read already."""
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def read() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return read
 
 
 async def unless_gone(work: Coroutine[Any, Any, None], receive: Receive) -> None:

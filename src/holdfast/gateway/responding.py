@@ -9,7 +9,7 @@ from holdfast.errors import HoldfastError, Refused
 from holdfast.gateway.refusals import MethodNotAllowed
 from holdfast.language import Language
 from holdfast.wire.errors import envelope, error_event, error_headers
-from holdfast.wire.headers import Headers, get, merged, to_raw
+from holdfast.wire.headers import Headers, from_raw, get, merged, to_raw
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -58,6 +58,19 @@ class Outlet:
         await self.start(status, merged(headers, {"content-length": str(len(body))}))
         await self.end(body)
 
+    async def pass_on(self, message: Message) -> None:
+        """Send what another application says, in the order of ASGI, as part of this answer."""
+        match message["type"], message.get("more_body", False):
+            case "http.response.start", _:
+                ours = {"request-id": self.request_id, "x-holdfast-request-id": self.request_id}
+                await self.start(message["status"], merged(from_raw(message.get("headers", ())), ours))
+            case "http.response.body", True:
+                await self.write(message["body"])
+            case "http.response.body", _:
+                await self.end(message.get("body", b""))
+            case _:
+                await self._put(message)
+
     async def break_off(self, error: HoldfastError) -> None:
         """Say why there is no more answer than this, as far as that can still be said.
 
@@ -83,7 +96,7 @@ class Outlet:
         match error:
             case MethodNotAllowed():
                 ours["allow"] = error.allowed
-            case Refused():
+            case Refused() if not error.attempts:
                 ours["x-holdfast-cost"] = "0"
             case _:
                 pass

@@ -1,78 +1,53 @@
-"""The station that writes every call down, whatever its ending."""
+"""The station that writes every call and its attempts down, whatever its ending."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime
+import asyncio
+from dataclasses import dataclass
 
+from holdfast.bookkeeping import Bookkeeper
+from holdfast.call import Call, Outcome
 from holdfast.clock import Clock
-from holdfast.events import CallEnded, Observer, unobserved
-from holdfast.pipeline import Call, Outcome, Proceed, Spent
-from holdfast.ports import CallRecord, Ledger
-from holdfast.wire.usage import Usage
-
-Price = Callable[[str, Usage, datetime], int | None]
-"""Model, usage and moment -> pico-dollars, or `None` when no price is known."""
+from holdfast.events import BudgetAlerted, CallEnded, Observer, unobserved
+from holdfast.pipeline import Proceed
+from holdfast.ports import Book, CallRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordGuard:
     """Outermost guard: settles last, so that it sees how everything behind it ended.
 
-    When the ledger does not take the record the failure is announced and the answer is delivered all the same.
+    The attempts are settled and the call is written in one go. When the ledger does not take them the failure
+    is announced and the answer is delivered all the same.
     """
 
-    ledger: Ledger
-    price: Price
-    price_version: str
+    ledger: Book
+    books: Bookkeeper
     clock: Clock
     observe: Observer = unobserved
 
     async def __call__(self, call: Call) -> Proceed:
         async def settle(outcome: Outcome) -> None:
-            entry = self._entry(call, outcome)
+            duration_ms = round((self.clock.monotonic() - call.started) * 1000, 3)
+            entry = self.books.call(call, outcome, duration_ms=duration_ms)
             try:
-                await self.ledger.record(entry)
+                await self._write(call, entry, outcome)
             finally:
                 self.observe(_ended(entry))
 
         return Proceed(call, settle)
 
-    def _entry(self, call: Call, outcome: Outcome) -> CallRecord:
-        model = outcome.served_model or call.request.model
-        entry = CallRecord(
-            request_id=call.request_id,
-            at=call.arrived,
-            door=call.principal.door,
-            key=call.principal.key,
-            user=call.principal.user,
-            run=call.principal.run,
-            agent=call.principal.agent,
-            model=call.request.model,
-            served_model=outcome.served_model,
-            upstream=outcome.upstream,
-            stream=call.request.stream,
-            end=outcome.end,
-            status=outcome.status,
-            error_code=outcome.error_code,
-            attempts=outcome.attempts,
-            stop_reason=outcome.stop_reason,
-            usage=outcome.usage,
-            estimated=outcome.estimated,
-            cost_pico=0,
-            price_version=self.price_version,
-            duration_ms=round((self.clock.monotonic() - call.started) * 1000, 3),
+    async def _write(self, call: Call, entry: CallRecord, outcome: Outcome) -> None:
+        # Side by side, so that a store that groups its commits takes both in one.
+        attempts = self.books.attempts(call, outcome)
+        settled, recorded = await asyncio.gather(
+            self.ledger.settle(attempts), self.ledger.record(entry), return_exceptions=True
         )
-        answered = Spent(
-            upstream=outcome.upstream or "", model=model, usage=outcome.usage, estimated=outcome.estimated
-        )
-        billed = outcome.spent if outcome.is_unbilled else (answered, *outcome.spent)
-        paid = [part for part in billed if part.usage != Usage()]
-        costs = [self.price(part.model, part.usage, call.arrived) for part in paid]
-        return replace(
-            entry,
-            estimated=any(part.estimated for part in paid),
-            cost_pico=None if None in costs else sum(cost for cost in costs if cost is not None),
-        )
+        if isinstance(settled, BaseException):
+            raise settled
+        # First of all, for an alert comes only once.
+        for crossing in settled:
+            self.observe(BudgetAlerted.of(crossing))
+        if isinstance(recorded, BaseException):
+            raise recorded
 
 
 def _ended(entry: CallRecord) -> CallEnded:

@@ -1,15 +1,20 @@
 """The station that reads what is new in a call and refuses what should not pass."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from hashlib import blake2b
+from secrets import token_bytes
+from threading import Lock
 
+from holdfast.call import Call
 from holdfast.errors import InputRejected
 from holdfast.events import InputFlagged, Observer, unobserved
 from holdfast.language import Sentence
-from holdfast.parts.validator import InputValidator
-from holdfast.pipeline import Call, Proceed
+from holdfast.parts.validator import DETECTED, InputValidator, Scan
+from holdfast.pipeline import Proceed
 from holdfast.policy.screening import Finding, ScreenConfig, Verdict, judge
 from holdfast.wire.messages import TextBlock
 
@@ -18,6 +23,34 @@ AT_ONCE = 10_000
 
 THREADS = 2
 """Of their own, so that long texts never keep the ledger waiting for one."""
+
+MOST_KEPT = 4_096
+"""Blocks whose scans are remembered, the newest: what was seen before costs a digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """Scans by keyed digest of what was scanned and by what: nothing of a text can be read from it or guessed."""
+
+    key: bytes = field(default_factory=lambda: token_bytes(32))
+    scans: OrderedDict[bytes, Scan] = field(default_factory=OrderedDict[bytes, Scan])
+    lock: Lock = field(default_factory=Lock)
+
+    def digest(self, block: TextBlock, version: str | None) -> bytes:
+        """Names the block and its judge; a judge without a version may change its mind, and is asked again."""
+        if version is None:
+            return b""
+        said = f"{version}\0{block.channel}\0{block.text}".encode("utf-8", "surrogatepass")
+        return blake2b(said, digest_size=16, key=self.key).digest()
+
+    def keep(self, digest: bytes, scan: Scan) -> None:
+        if not digest:
+            return
+        with self.lock:
+            self.scans[digest] = scan
+            self.scans.move_to_end(digest)
+            if len(self.scans) > MOST_KEPT:
+                self.scans.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +73,8 @@ class ScreenGuard:
         default_factory=lambda: ThreadPoolExecutor(THREADS, "holdfast-screen"), init=False, repr=False
     )
 
+    _memory: _Memory = field(default_factory=_Memory, init=False, repr=False)
+
     async def __call__(self, call: Call) -> Proceed:
         if self.config.enabled:
             blocks = [block for block in call.request.newest if block.channel in self.config.channels]
@@ -50,15 +85,20 @@ class ScreenGuard:
     async def _screen(self, blocks: Sequence[TextBlock]) -> Sequence[_Seen]:
         for block in blocks:
             _check_length(block, self.config.max_length)
-        if sum(len(block.text) for block in blocks) <= AT_ONCE:
-            return self._scan(blocks)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._scan, blocks)
+        digests = [self._memory.digest(block, self.validator.version) for block in blocks]
+        new = [
+            block for block, digest in zip(blocks, digests, strict=True) if digest not in self._memory.scans
+        ]
+        if sum(len(block.text) for block in new) <= AT_ONCE:
+            return self._scan(blocks, digests)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._scan, blocks, digests)
 
-    def _scan(self, blocks: Sequence[TextBlock]) -> Sequence[_Seen]:
+    def _scan(self, blocks: Sequence[TextBlock], digests: Sequence[bytes]) -> Sequence[_Seen]:
         """What is seen in each block, up to the first that is refused."""
         found: list[_Seen] = []
-        for block in blocks:
-            scan = self.validator.scan(block.text, channel=block.channel)
+        for block, digest in zip(blocks, digests, strict=True):
+            scan = self._memory.scans.get(digest) or self.validator.scan(block.text, channel=block.channel)
+            self._memory.keep(digest, scan)
             # The validator knows how sure it is; from where that matters is for the settings to say.
             verdict = judge((), self.config, detected=scan.verdict.score)
             found.append(_Seen(block, scan.findings, verdict))
@@ -89,7 +129,8 @@ def _rejected(block: TextBlock, findings: Sequence[Finding]) -> InputRejected:
             ),
             details={"path": block.path},
         )
-    finding = max(findings, key=lambda found: found.weight)
+    # A rule says more plainly than the detector what is wrong.
+    finding = max(findings, key=lambda found: (found.rule != DETECTED, found.weight))
     why = finding.reason
     return InputRejected(
         Sentence(

@@ -9,11 +9,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from holdfast.assembly import Runtime
+from holdfast.call import Incoming, Principal
 from holdfast.errors import ConfigError, HoldfastError
+from holdfast.identity import identified
 from holdfast.language import Sentence
-from holdfast.pipeline import Incoming, Principal, Settling
+from holdfast.pipeline import Settling
 from holdfast.policy.routing import ANTHROPIC_URL
 from holdfast.portal import Portal
+from holdfast.upstream.output import FLAGGED
+from holdfast.upstream.tool_gate import HELD
 from holdfast.wire.errors import envelope, error_headers
 from holdfast.wire.headers import DEGRADED, Headers, get, merged, response_headers
 
@@ -161,14 +165,14 @@ async def _answer(
         if method != "POST" or not path.rstrip("/").endswith(MESSAGES):
             return await runtime.relay(method, path, query, headers, body)
         incoming = Incoming(body=body, headers=headers, query=query)
-        call = runtime.call(incoming, principal, request_id=request_id)
+        call = runtime.call(incoming, identified(principal, headers), request_id=request_id)
         answer = await runtime.pipeline(call)
     except HoldfastError as error:
         refusal = merged(error_headers(error), {"request-id": request_id})
         return error.status, refusal, envelope(error, request_id)
     ours = {"x-holdfast-request-id": request_id, "x-holdfast-attempts": str(answer.response.attempts)}
-    if (mark := get(answer.response.headers, DEGRADED)) is not None:
-        ours[DEGRADED] = mark
+    shown = answer.response.headers
+    ours |= {name: mark for name in (DEGRADED, FLAGGED, HELD) if (mark := get(shown, name)) is not None}
     status, headers = answer.response.status, merged(response_headers(answer.response.headers), ours)
     if answer.response.length is not None:
         return status, headers, await answer.read()

@@ -25,6 +25,7 @@ from holdfast.policy.breaker import (
     Snapshot,
     State,
     Transition,
+    Word,
 )
 
 P = ParamSpec("P")
@@ -243,8 +244,12 @@ class CircuitBreaker:
         self._ask(lambda circuit, now, _: circuit.order("metrics_only", now=now))
 
     def adopt(self, state: Literal["open", "closed"], *, retry_after: float = 0.0) -> None:
-        """Follow a peer of the fleet that saw the same service fail or recover."""
-        self._ask(lambda circuit, now, _: circuit.adopt(state, now=now, retry_after=retry_after))
+        """Follow a peer of the fleet that saw the same service fail or recover just now."""
+        self.follow(Word(state=state, at=self._now(), retry_after=retry_after))
+
+    def follow(self, word: Word) -> None:
+        """Follow what a peer saw at a moment of this circuit's clock; older news than its own changes nothing."""
+        self._ask(lambda circuit, now, roll: circuit.adopt(word, now=now, roll=roll))
 
     def _ask(self, act: Callable[[Circuit, float, float], T]) -> T:
         now, roll = self._now(), self._roll()

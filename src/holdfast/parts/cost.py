@@ -106,6 +106,8 @@ class CostSummary(Record):
     budget_limit: Decimal | None
     remaining: Decimal | None
     """Never below zero."""
+    unpriced_count: int
+    """Messages among `request_count` whose cost is not known; they add nothing to it."""
 
 
 @dataclass(slots=True)
@@ -145,7 +147,8 @@ class CostTracker:
     message; it may use the tracker. What it raises reaches that caller after the message was counted.
 
     `unknown_model` decides about models without a price: `refuse` (as the book does by default) raises
-    `UnknownModel` and counts nothing, `dearest` takes the dearest known price.
+    `UnknownModel` and counts nothing, `dearest` takes the dearest known price. Where the money is spent already,
+    `add_charge` counts the tokens of such a message and keeps it apart as unpriced.
 
     Example:
         >>> tracker = CostTracker("10.00", lambda spent, limit: print(f"{spent:.2f} of {limit:.2f}"))
@@ -181,6 +184,7 @@ class CostTracker:
         self._total = _Sum()
         self._by_model: dict[str, _Sum] = {}
         self._alerted = 0
+        self._unpriced = 0
 
     def __repr__(self) -> str:
         return f"CostTracker(total_cost={self.total_cost:f}, budget_limit={self.budget_limit})"
@@ -206,9 +210,7 @@ class CostTracker:
         used = as_usage(usage)
         moment = self._clock.now() if at is None and self._clock is not None else at
         charge = self._prices.charge(model, used, at=moment, refused_empty=refused_empty)
-        spent, crossed = self._add(model, used, charge.pico)
-        if crossed:
-            self._call(spent, crossed)
+        self._call(*self._add(model, used, charge.pico))
         return TokenUsage(
             model=model,
             input_tokens=used.input_tokens,
@@ -220,6 +222,11 @@ class CostTracker:
             estimated_cost=charge.usd,
             assumed=charge.assumed,
         )
+
+    def add_charge(self, model: str, usage: UsageLike, cost: Decimal | None) -> None:
+        """Count one message whose cost in dollars is known already; with `None` its tokens count all the same."""
+        pico = None if cost is None else money.pico(cost, name="cost")
+        self._call(*self._add(model, as_usage(usage), pico))
 
     @property
     def total_cost(self) -> Decimal:
@@ -237,6 +244,7 @@ class CostTracker:
             total = self._total.row()
             rows = {model: row.row() for model, row in self._by_model.items()}
             left = None if self._limit is None else max(0, self._limit - self._total.pico)
+            unpriced = self._unpriced
         return CostSummary(
             total_input_tokens=total.input_tokens,
             total_output_tokens=total.output_tokens,
@@ -247,6 +255,7 @@ class CostTracker:
             by_model=rows,
             budget_limit=self.budget_limit,
             remaining=None if left is None else money.dollars(left),
+            unpriced_count=unpriced,
         )
 
     def reset(self) -> None:
@@ -255,10 +264,13 @@ class CostTracker:
             self._total = _Sum()
             self._by_model = {}
             self._alerted = 0
+            self._unpriced = 0
 
-    def _add(self, model: str, usage: Usage, pico: int) -> tuple[int, int]:
+    def _add(self, model: str, usage: Usage, cost: int | None) -> tuple[int, int]:
         """The sum after this message, and how many thresholds this message crossed."""
+        pico = cost or 0
         with self._lock:
+            self._unpriced += cost is None
             self._total.add(usage, pico)
             name = model if model in self._by_model or len(self._by_model) < MODEL_ROWS else OTHER
             self._by_model.setdefault(name, _Sum()).add(usage, pico)
@@ -270,7 +282,7 @@ class CostTracker:
             return self._total.pico, self._alerted - before
 
     def _call(self, spent: int, times: int) -> None:
-        if self._alert is None or self._limit is None:
+        if not times or self._alert is None or self._limit is None:
             return
         # The stack calls all of them even where one raises, and lets the exception out at the end.
         with ExitStack() as alerts:

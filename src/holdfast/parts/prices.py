@@ -13,10 +13,12 @@ from typing import Any, Protocol, Self
 from holdfast.clock import SYSTEM_CLOCK, Clock
 from holdfast.errors import ConfigError
 from holdfast.language import Sentence
-from holdfast.policy import money, price_table, pricing
+from holdfast.policy import ceiling, money, price_table, pricing
+from holdfast.policy.ceiling import Ceiling
 from holdfast.policy.charge import Charge, Term
 from holdfast.policy.price_table import ModelFacts, PriceTable, UnknownModelPolicy
-from holdfast.policy.pricing import Demand, PricingConfig
+from holdfast.policy.pricing import PricingConfig
+from holdfast.wire.messages import MessagesRequest
 from holdfast.wire.usage import Usage
 
 
@@ -128,9 +130,46 @@ class PriceBook:
             "terms": [_plain(term) for term in charge.terms],
         }
 
-    def ceiling_pico(self, model: str, demand: Demand, *, at: datetime | date | None = None) -> int:
-        """The most that a request can cost, in pico-dollars: no answer within `demand` is billed higher."""
-        return pricing.ceiling(self._table, model, demand, at=self._clock.now() if at is None else at)
+    def ceiling(
+        self,
+        model: str,
+        request: MessagesRequest,
+        *,
+        at: datetime | None = None,
+        max_tokens: int | None = None,
+        input_tokens: int | None = None,
+    ) -> Ceiling:
+        """The most that an answer to a request can be billed (`holdfast.policy.ceiling`).
+
+        `max_tokens` replaces the request's, `input_tokens` the estimate of its prompt.
+        """
+        moment = self._clock.now() if at is None else at
+        return ceiling.ceiling(
+            self._table, model, request, at=moment, max_tokens=max_tokens, input_tokens=input_tokens
+        )
+
+    def affordable_max_tokens(
+        self,
+        model: str,
+        request: MessagesRequest,
+        pico: int,
+        *,
+        at: datetime | None = None,
+        input_tokens: int | None = None,
+    ) -> int | None:
+        """The largest `max_tokens`, up to what the request asks for, whose ceiling fits into pico-dollars.
+
+        `None` where even the least that the API takes does not fit.
+        """
+        moment = self._clock.now() if at is None else at
+        return ceiling.affordable_max_tokens(
+            self._table, model, request, pico, at=moment, input_tokens=input_tokens
+        )
+
+    @property
+    def table(self) -> PriceTable:
+        """Every card of every model, with the operator's changes in it."""
+        return self._table
 
     def models(self) -> tuple[str, ...]:
         """Every known model id, retired ones included."""

@@ -8,9 +8,14 @@ from typing import Literal
 
 from holdfast.errors import ConfigError
 from holdfast.language import Language, Sentence
+from holdfast.parts.detector import default_model
+from holdfast.policy.detector.calibration import suspicion
+from holdfast.policy.detector.model import Detection, Model
+from holdfast.policy.normalization import View, views
 from holdfast.policy.rulebook import parse_rules
 from holdfast.policy.sanitation import is_blank, sanitize, whole
 from holdfast.policy.screening import (
+    EXCERPT_LENGTH,
     Channel,
     Finding,
     Pattern,
@@ -18,7 +23,7 @@ from holdfast.policy.screening import (
     ScreenConfig,
     Verdict,
     judge,
-    screen,
+    screen_views,
 )
 
 Detector = Callable[[str], float]
@@ -32,12 +37,23 @@ def default_rules() -> tuple[Rule, ...]:
     return tuple(rule for _, text in texts for rule in parse_rules(text))
 
 
+DETECTED = "detector"
+"""What a finding of the trained detector has for a rule."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """What the screen saw in one block of text."""
+    """What the screen saw in one block of text.
+
+    Attributes:
+        verdict: what it amounts to.
+        findings: what the rules saw, and last what the trained detector saw where it is suspicious.
+        detection: what the trained detector made of it; `None` where none was asked.
+    """
 
     verdict: Verdict
     findings: tuple[Finding, ...]
+    detection: Detection | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +88,10 @@ class InputValidator:
         max_length: longest text in characters; `None` means no limit.
         rules: `None` for the built-in rules. `Rule` values replace them; regular expressions given as
             strings (read without regard to case) are checked besides them.
-        detector: `"default"` for the rules above; a callable from text to a score in [0, 1] in place of the
-            built-in rules; `None` for no screening. Rules given by hand are checked in any case.
+        detector: `"default"` for the built-in rules and the trained detector; `"rules"` for the rules alone;
+            a `Model` for the rules with weights of one's own; a callable from text to a score in [0, 1] in
+            place of both; `None` for no screening. Rules given by hand are checked in any case; given as
+            `Rule` values, or as an empty list, they replace all that is built in.
         language: in which `errors` are written.
         collapse_whitespace: whether every run of white space becomes one space. Off, layout is kept.
 
@@ -84,11 +102,13 @@ class InputValidator:
     _: KW_ONLY
     max_length: int | None = 100_000
     rules: Sequence[Rule | str] | None = None
-    detector: Detector | Literal["default"] | None = "default"
+    detector: Detector | Model | Literal["default", "rules"] | None = "default"
     language: Language = "en"
     collapse_whitespace: bool = False
-    _rules: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
+    _built_in: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
+    _own: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
     _config: ScreenConfig = field(init=False, repr=False, compare=False)
+    _model: Model | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.rules, str):
@@ -101,7 +121,16 @@ class InputValidator:
         if self.rules is not None:
             object.__setattr__(self, "rules", tuple(self.rules))
         object.__setattr__(self, "_config", ScreenConfig(max_length=self.max_length))
-        object.__setattr__(self, "_rules", tuple(self._chosen()))
+        object.__setattr__(self, "_built_in", default_rules() if self._screens_by_rule() else ())
+        object.__setattr__(self, "_own", tuple(self._given()))
+        object.__setattr__(self, "_model", self._trained())
+
+    @property
+    def version(self) -> str | None:
+        """Names the weights that texts are judged by, `rules` without any; `None` for a callable of one's own."""
+        if callable(self.detector):
+            return None
+        return "rules" if self._model is None else self._model.version
 
     def validate(self, text: str) -> ValidationResult:
         """Whether `text` may be sent, why not, and what is sent.
@@ -131,23 +160,48 @@ class InputValidator:
             ValueError: the detector's score is not in [0, 1].
         """
         _require_text(text)
-        readable = whole(text)
-        findings = screen(readable, self._rules, channel=channel)
-        detected = self._detected(readable)
-        return Scan(verdict=judge(findings, self._config, detected=detected), findings=findings)
+        seen = views(whole(text))
+        if self._model is None:
+            findings = screen_views(seen, (*self._built_in, *self._own), channel=channel)
+            verdict = judge(findings, self._config, detected=self._detected(seen[0].text))
+            return Scan(verdict=verdict, findings=findings)
+        detection = self._model.examine(seen, channel=channel)
+        runs = (view for view in seen if view.loose)
+        findings = screen_views((seen[0], *detection.suspects, *runs), self._built_in, channel=channel)
+        findings = (*findings, *screen_views(seen, self._own, channel=channel))
+        score = suspicion(detection.rate)
+        if score >= self._config.flag_at:
+            findings = (*findings, _read(detection, seen[0], score))
+        return Scan(
+            verdict=judge((one for one in findings if one.rule != DETECTED), self._config, detected=score),
+            findings=findings,
+            detection=detection,
+        )
 
-    def _chosen(self) -> Iterator[Rule]:
+    def _trained(self) -> Model | None:
+        if isinstance(self.detector, Model):
+            return self.detector
+        return default_model() if self.detector == "default" and self._is_built_in() else None
+
+    def _screens_by_rule(self) -> bool:
+        by_name = isinstance(self.detector, str | Model)
+        return by_name and self._is_built_in()
+
+    def _is_built_in(self) -> bool:
+        """Whether what is built in is used: rules given as values replace it, and so does an empty list."""
+        return self.rules is None or (
+            len(self.rules) > 0 and all(isinstance(rule, str) for rule in self.rules)
+        )
+
+    def _given(self) -> Iterator[Rule]:
         given = self.rules or ()
-        own = [rule for rule in given if isinstance(rule, Rule)]
-        if self.detector == "default" and (self.rules is None or (given and not own)):
-            yield from default_rules()
-        yield from own
+        yield from (rule for rule in given if isinstance(rule, Rule))
         sources = [rule for rule in given if isinstance(rule, str)]
         for number, source in enumerate(sources, start=1):
             yield forbidden(source, rule_id=f"custom-{number}")
 
     def _detected(self, text: str) -> float:
-        if self.detector is None or self.detector == "default" or not text:
+        if not callable(self.detector) or not text:
             return 0.0
         score = self.detector(text)
         if not 0 <= score <= 1:
@@ -163,8 +217,9 @@ class InputValidator:
                 ko=f"입력이 {len(text):,}자로 한도인 {self.max_length:,}자를 넘었습니다. 줄여 주세요.",
             )
         if scan.verdict.action == "block":
-            yield from (_found(finding) for finding in scan.findings)
-            if not scan.findings:
+            by_rule = [finding for finding in scan.findings if finding.rule != DETECTED]
+            yield from (_found(finding) for finding in by_rule)
+            if not by_rule:
                 yield _DETECTED
 
 
@@ -173,6 +228,27 @@ _DETECTED = Sentence(
     "The text reads like an attempt to override the model's instructions: rephrase it.",
     ko="모델의 지시를 바꾸려는 시도로 보입니다. 다르게 적어 주세요.",
 )
+
+
+def _read(detection: Detection, source: View, score: float) -> Finding:
+    """What the trained detector saw, as a finding: where, and by which words."""
+    first = min((one.start for one in detection.evidence), default=detection.start)
+    last = max((one.end for one in detection.evidence), default=detection.end)
+    said = ", ".join(" → ".join(one.concepts) for one in detection.evidence[:3])
+    return Finding(
+        rule=DETECTED,
+        language="any",
+        start=first,
+        end=last,
+        excerpt=" ".join(source.text[first:last].split())[:EXCERPT_LENGTH],
+        view=detection.view,
+        weight=score,
+        reason=Sentence(
+            f"It reads like an attack; {detection.rate:.2%} of harmless texts do as much ({said or 'by its wording'}).",
+            ko=f"공격으로 보이는 글입니다. 무해한 글 가운데 이만큼 의심스러운 글은 {detection.rate:.2%}입니다"
+            f"({said or '표현 전반'}).",
+        ),
+    )
 
 
 def _found(finding: Finding) -> Sentence:

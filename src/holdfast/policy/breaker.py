@@ -12,11 +12,10 @@ clock, and those that may open the circuit a `roll` of the dice in [0, 1).
 
 from dataclasses import dataclass
 from itertools import islice
-from math import isfinite
+from math import inf
 from typing import Literal
 
-from holdfast.errors import ConfigError
-from holdfast.language import Sentence
+from holdfast.policy.breaker_config import JITTER, BreakerConfig
 from holdfast.policy.permit import NotPermitted, Outcome, Permit, Permitted
 from holdfast.policy.window import Window
 
@@ -32,6 +31,7 @@ __all__ = [
     "Snapshot",
     "State",
     "Transition",
+    "Word",
 ]
 
 State = Literal["closed", "open", "half_open", "forced_open", "disabled", "metrics_only"]
@@ -48,101 +48,21 @@ Reason = Literal[
     "peer",
 ]
 
-JITTER = 0.2
-"""The open time is stretched by up to this share, never shortened: no probe before its time."""
 PROBE_RETRY_AFTER = 1.0
 """Seconds after which it makes sense to ask again while all probes are out."""
 LIVE_MAX = 16_384
 """Permits remembered at once; beyond that the oldest are forgotten, so that leaks stay bounded."""
-COUNT_MAX = 10_000
-DOUBLINGS_MAX = 60
 CHANGES_MAX = 64
 TOLERANCE = 1e-6
 """Seconds: who comes back after exactly `retry_after` is not turned away for a rounding of the clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BreakerConfig:
-    """When a circuit opens and how it recovers; times in seconds, rates in (0, 1].
-
-    Attributes:
-        failure_threshold: failures in a row that open; `None` for no such rule.
-        failure_rate_threshold: share of failed calls in the window that opens; `None` for no such rule.
-        minimum_calls: calls the window must hold before a rate means anything.
-        window: length of the window, kept in ten buckets.
-        slow_call_rate_threshold: share of slow calls that opens; `None` for no such rule.
-        slow_call_duration_threshold: a good call that took longer is slow.
-        success_threshold: successful probes that close.
-        permitted_calls_in_half_open: probes out at the same time.
-        recovery_timeout: the first time in open; doubles with every opening in a row.
-        recovery_timeout_max: where doubling ends; `None` for four times `recovery_timeout`.
-        permit_lease: a probe unheard of for so long is lost; set it above the longest honest call.
-    """
-
-    failure_threshold: int | None = 5
-    failure_rate_threshold: float | None = 0.5
-    minimum_calls: int = 10
-    window: float = 30.0
-    slow_call_rate_threshold: float | None = None
-    slow_call_duration_threshold: float = 60.0
-    success_threshold: int = 2
-    permitted_calls_in_half_open: int = 2
-    recovery_timeout: float = 5.0
-    recovery_timeout_max: float | None = None
-    permit_lease: float = 60.0
-
-    def __post_init__(self) -> None:
-        for key in ("minimum_calls", "success_threshold", "permitted_calls_in_half_open"):
-            _check_count(key, getattr(self, key))
-        if self.failure_threshold is not None:
-            _check_count("failure_threshold", self.failure_threshold)
-        for key in ("failure_rate_threshold", "slow_call_rate_threshold"):
-            _check_rate(key, getattr(self, key))
-        for key in ("window", "slow_call_duration_threshold", "recovery_timeout", "permit_lease"):
-            _check_duration(key, getattr(self, key))
-        if not self.recovery_timeout <= self.wait_max < float("inf"):
-            raise _wrong(
-                "recovery_timeout_max",
-                "a finite time, not shorter than the first recovery time",
-                "첫 복구 시간보다 짧지 않은 유한한 시간이어야 합니다",
-            )
-
-    @property
-    def wait_max(self) -> float:
-        """Seconds in open beyond which only jitter is added."""
-        return 4 * self.recovery_timeout if self.recovery_timeout_max is None else self.recovery_timeout_max
-
-    def wait(self, opening: int, *, roll: float, retry_after: float | None = None) -> float:
-        """Seconds to stay open at the `opening`-th time in a row; an upstream's wish can only lengthen it."""
-        doubled = self.recovery_timeout * 2.0 ** min(opening - 1, DOUBLINGS_MAX)
-        wait = min(self.wait_max, doubled) * (1.0 + JITTER * roll)
-        return max(wait, min(self.wait_max, retry_after)) if retry_after and retry_after > 0 else wait
-
-
-def _check_count(key: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= COUNT_MAX:
-        raise _wrong(key, f"a whole number, 1 to {COUNT_MAX}", f"1~{COUNT_MAX} 범위의 정수여야 합니다")
-
-
-def _check_rate(key: str, value: float | None) -> None:
-    if value is not None and not 0 < value <= 1:
-        raise _wrong(key, "a share above 0 and up to 1", "0보다 크고 1 이하인 비율이어야 합니다")
-
-
-def _check_duration(key: str, value: float) -> None:
-    if not (isfinite(value) and value > 0):
-        raise _wrong(key, "a finite time above 0 seconds", "0초보다 긴 유한한 시간이어야 합니다")
-
-
-def _wrong(key: str, must_be: str, ko: str) -> ConfigError:
-    return ConfigError(
-        Sentence(f"{key}: must be {must_be}; correct this setting", ko=f"{key}: {ko}. 설정을 고치세요")
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """One move of a circuit; `retry_after` is how long it stays open, where it opened."""
+    """One move of a circuit; `retry_after` is how long it stays open, where it opened.
+
+    `openings` is how often in a row it had opened by then.
+    """
 
     before: State
     after: State
@@ -150,6 +70,7 @@ class Transition:
     reason: Reason
     generation: int
     retry_after: float | None = None
+    openings: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,11 +92,25 @@ class Snapshot:
     stale_outcomes_total: int
     repeated_outcomes_total: int
     forgotten_permits_total: int
+    adopted_total: int
 
     @property
     def failure_rate(self) -> float:
         """Failed share of the window, 0 when it is empty."""
         return self.failures / self.calls if self.calls else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """What a peer says of a circuit: how it moved at `at`, and for how many seconds from now it stays open.
+
+    `openings` is how often in a row it had opened there.
+    """
+
+    state: Literal["open", "closed"]
+    at: float
+    retry_after: float = 0.0
+    openings: int = 1
 
 
 class Circuit:
@@ -194,8 +129,10 @@ class Circuit:
         self._window = Window(config.window)
         self._changes: tuple[Transition, ...] = ()
         self._until = 0.0
+        self._known_at = -inf
+        self._is_adopted = False
         self._number = self._consecutive = self._openings = self._successes = 0
-        self._denied = self._stale = self._repeated = self._forgotten = 0
+        self._denied = self._stale = self._repeated = self._forgotten = self._adopted = 0
 
     def acquire(self, *, now: float, roll: float) -> Permitted | NotPermitted:
         """Ask for leave to make one call."""
@@ -208,7 +145,10 @@ class Circuit:
         self._live[number] = now
         if len(self._live) > LIVE_MAX:
             self._forget(self._live)
-        return Permitted(Permit(generation=self._generation, number=number, granted_at=now))
+        is_probe = self._state == "half_open"
+        return Permitted(
+            Permit(generation=self._generation, number=number, granted_at=now, is_probe=is_probe)
+        )
 
     def report(
         self, permit: Permit, outcome: Outcome, *, now: float, roll: float, retry_after: float | None = None
@@ -257,7 +197,10 @@ class Circuit:
             if now >= due:
                 self._open(due, "probe_lost", roll=roll, retry_after=None)
         if self._state == "open" and now >= self._until - TOLERANCE:
+            known_at = self._known_at
             self._enter("half_open", self._until, "recovery_timeout")
+            # Time alone brings no news: what a peer saw meanwhile is still worth hearing.
+            self._known_at = known_at
 
     def is_settled(self, permit: Permit) -> bool:
         """Whether the permit is of this generation and its outcome has been counted."""
@@ -271,15 +214,23 @@ class Circuit:
         if state == "closed" or state != self._state:
             self._enter(state, now, "operator")
 
-    def adopt(self, state: Literal["open", "closed"], *, now: float, retry_after: float = 0.0) -> None:
-        """Follow a peer that watches the same target; an operator's order stands above it."""
-        if state == "open" and self._state in ("closed", "half_open"):
-            self._openings += 1
-            wait = max(0.0, min(self.config.wait_max * (1.0 + JITTER), retry_after))
+    def adopt(self, word: Word, *, now: float, roll: float) -> None:
+        """Follow a peer that watches the same target; an operator's order stands above it.
+
+        A word that is older than what is known here, or past, changes nothing: where a call went well since, it
+        is the peer that has a problem. What was opened here for reasons of our own keeps its time, whatever a
+        peer says; what a peer opened never lasts longer than it would if we had.
+        """
+        self.tick(now=now, roll=roll)
+        if word.at < self._known_at:
+            return
+        wait = min(self.config.wait_max * (1.0 + JITTER), word.retry_after)
+        if word.state == "open" and wait > 0 and self._state in ("closed", "half_open"):
+            self._openings = max(self._openings, word.openings)
             self._until = now + wait
-            self._enter("open", now, "peer", retry_after=wait)
-        elif state == "closed" and self._state in ("open", "half_open"):
-            self._enter("closed", now, "peer")
+            self._follow(word, now, wait)
+        elif word.state == "closed" and (self._state == "half_open" or self._is_adopted):
+            self._follow(word, now, None)
 
     def take_changes(self) -> tuple[Transition, ...]:
         """The moves since the last time this was asked, oldest first, at most the last 64."""
@@ -318,7 +269,13 @@ class Circuit:
             stale_outcomes_total=self._stale,
             repeated_outcomes_total=self._repeated,
             forgotten_permits_total=self._forgotten,
+            adopted_total=self._adopted,
         )
+
+    def _follow(self, word: Word, now: float, wait: float | None) -> None:
+        self._adopted += 1
+        self._enter(word.state, now, "peer", retry_after=wait)
+        self._known_at, self._is_adopted = min(word.at, now), word.state == "open"
 
     def _refusal(self, now: float, roll: float) -> NotPermitted | None:
         self.tick(now=now, roll=roll)
@@ -339,6 +296,7 @@ class Circuit:
                 self._open(now, "probe_failed", roll=roll, retry_after=retry_after)
             case "half_open":
                 self._successes += 1
+                self._known_at = now
                 if self._successes >= self.config.success_threshold:
                     self._enter("closed", now, "success_threshold")
             case _:
@@ -351,6 +309,8 @@ class Circuit:
         slow = not failed and took > config.slow_call_duration_threshold
         self._consecutive = self._consecutive + 1 if failed else 0
         window.add(now, failed=failed, slow=slow)
+        if not failed:
+            self._known_at = now
         if not (failed or slow):
             return None
         if failed and config.failure_threshold is not None and self._consecutive >= config.failure_threshold:
@@ -381,9 +341,11 @@ class Circuit:
             reason=reason,
             generation=self._generation,
             retry_after=retry_after,
+            openings=self._openings,
         )
         self._changes = (*self._changes[1 - CHANGES_MAX :], move)
         self._state = state
+        self._known_at, self._is_adopted = at, False
         self._successes = 0
         self._live.clear()
         self._begun.clear()

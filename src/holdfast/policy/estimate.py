@@ -18,17 +18,19 @@ def input_bound(request: MessagesRequest) -> int:
     return -(-request.text_bytes // BYTES_PER_TOKEN) + tools + IMAGE_TOKENS * request.image_count
 
 
-def used_in_vain(charge: Charge, seen: Usage, request: MessagesRequest) -> tuple[Usage, bool] | None:
+def used_in_vain(charge: Charge, seen: Usage | None, request: MessagesRequest) -> tuple[Usage, bool] | None:
     """What to charge a failed attempt with and whether that is an estimate; `None` for nothing at all.
 
-    What the upstream said counts; a request that it may have worked on without saying so is presumed to have
-    cost its input, and after a whole answer that could not be read also all output asked for.
+    `seen` is what the upstream said, `None` if it never began a message. What it said counts; a request that
+    it may have worked on without saying so is presumed to have cost its input, and after a 200 that could not
+    be read to its end also all output asked for: the budget must never be short.
     """
-    if charge == "release":
+    if charge == "release" or (charge == "settle_said" and seen is None):
         return None
-    if charge in ("settle_start", "settle_partial") and seen != Usage():
-        return seen, charge == "settle_partial"
+    known = seen or Usage()
+    if charge in ("settle_start", "settle_said", "settle_partial") and known.prompt_tokens:
+        return known, charge == "settle_partial"
     whole = charge == "presume_full"
-    output = max(seen.output_tokens, request.max_tokens or 0) if whole else seen.output_tokens
+    output = max(known.output_tokens, request.max_tokens or 0) if whole else known.output_tokens
     presumed = Usage(input_tokens=input_bound(request), output_tokens=output)
-    return (seen.with_output(output) if seen.prompt_tokens else presumed), True
+    return (known.with_output(output) if known.prompt_tokens else presumed), True

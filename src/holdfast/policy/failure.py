@@ -2,8 +2,8 @@
 
 The first row that fits decides. An `error_code` is asked before the status, and the type of an error
 inside a stream stands for the status it would have had. Four rules come on top: a stream is paid for as
-far as it came; what has been released to the consumer is never tried again; `x-should-retry: false` is
-final; a wait longer than our patience is the caller's to make.
+far as it came, one that could not be read in full; what has been released to the consumer is never tried
+again; `x-should-retry: false` is final; a wait longer than our patience is the caller's to make.
 
 Rates and caps of credential, account and organisation are not the breaker's business: they close gates.
 """
@@ -37,7 +37,13 @@ Kind = Literal[
 ]
 Gate = Literal["rate", "spend", "credential", "ramp"]
 Failover = Literal["no", "yes", "model", "alias", "credential", "organisation"]
-Charge = Literal["release", "presume_input", "presume_full", "settle_start", "settle_partial"]
+Charge = Literal["release", "presume_input", "presume_full", "settle_start", "settle_said", "settle_partial"]
+"""What becomes of the money held for an attempt.
+
+release: it is free. presume_input: it is presumed to have cost its input. presume_full: and all output asked
+for. settle_start: what `message_start` said, else presume_input. settle_said: the same, else it is free.
+settle_partial: what was said and delivered, else presume_input.
+"""
 Blame = Literal["client", "us", "network", "account", "claude"]
 Form = Literal["unchanged", "envelope", "event", "nothing"]
 Hint = Literal["thinking_changed", "use_streaming", "missing_message_stop"]
@@ -196,6 +202,13 @@ TABLE: tuple[Row, ...] = (
         name="no first byte in time",
         kinds=("first_byte_timeout",),
         ruling=replace(_ONCE, charge="presume_input", final=_says(504, "timeout_error")),
+    ),
+    Row(
+        # Headers of a 200 mean that the model has answered: nobody knows how long the answer is.
+        name="body stalled",
+        kinds=("stall",),
+        phases=("response",),
+        ruling=replace(_ONCE, charge="presume_full", final=_says(504, "timeout_error")),
     ),
     Row(
         name="content stalled",
@@ -375,7 +388,9 @@ def _streamed(ruling: Ruling, failure: Failure) -> Ruling:
             return replace(ruling, retries=0, failover="no", charge="settle_partial", final=closed)
         case "collected":
             return replace(ruling, retries=min(1, ruling.retries), charge="settle_partial", final=final)
-        case _ if failure.kind == "first_byte_timeout":
+        case _ if failure.kind == "first_byte_timeout" or ruling.charge == "presume_full":
             return replace(ruling, final=final)
         case _:
-            return replace(ruling, charge="settle_start", final=final)
+            # An error instead of any answer is as free as it would be without a stream.
+            free = ruling.charge == "release"
+            return replace(ruling, charge="settle_said" if free else "settle_start", final=final)

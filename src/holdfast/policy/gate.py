@@ -25,7 +25,7 @@ from holdfast.policy.retry import check_time
 Why = Literal[
     "rate_limited", "spend_limit_reached", "credential_rejected", "ramp_limited", "concurrency_limited"
 ]
-Reason = Literal[Why, "time_passed", "probe_succeeded", "operator"]
+Reason = Literal[Why, "time_passed", "probe_succeeded", "operator", "peer"]
 
 JITTER = 0.1
 """A wait is stretched by up to this share, so that workers closed by one limit do not come back as one."""
@@ -150,6 +150,7 @@ class Gate:
         self._live: OrderedDict[int, float] = OrderedDict()
         self._closing: _Closing | None = None
         self._moves: tuple[GateMove, ...] = ()
+        self._known_at = -inf
 
     @property
     def is_idle(self) -> bool:
@@ -227,6 +228,27 @@ class Gate:
         if self._closing is not None:
             self._open(now, "operator")
 
+    def adopt(
+        self, state: Literal["open", "closed"], *, now: float, at: float, retry_after: float | None
+    ) -> None:
+        """Follow a peer before whom the same gate moved at `at`; `retry_after` is what is left of its wait.
+
+        A word that is older than what is known here, or past, changes nothing; nor does a closing where ours
+        is closed. The first probe is due when the peer's is.
+        """
+        self.tick(now=now)
+        if at < self._known_at:
+            return
+        wish = inf if self.rules.wait == inf else retry_after
+        if state == "open" and self._closing is not None:
+            self._open(now, "peer")
+        elif state == "closed" and self._closing is None and wish is not None and wish > 0:
+            due = at + self._probe_interval
+            self._start(_Closing(at=now, wish=wish, until=inf, roll=0.0, probe_at=due), "peer")
+        else:
+            return
+        self._known_at = at
+
     def tick(self, *, now: float) -> None:
         """Do what time alone does: open what was closed until now, forget permits whose lease is over."""
         if self._closing is not None and now >= self._closing.until - TOLERANCE:
@@ -264,9 +286,13 @@ class Gate:
 
     def _shut(self, now: float, wish: float, roll: float) -> None:
         closing = _Closing(at=now, wish=wish, until=inf, roll=roll, probe_at=now + self._probe_interval)
+        self._start(closing, self.rules.why)
+
+    def _start(self, closing: _Closing, reason: Reason) -> None:
         closing.until = self._until(closing)
         self._closing = closing
-        self._move("closed", now, self.rules.why, None if closing.until == inf else closing.until - now)
+        wait = None if closing.until == inf else closing.until - closing.at
+        self._move("closed", closing.at, reason, wait)
 
     def _open(self, at: float, reason: Reason) -> None:
         self._closing = None
@@ -276,6 +302,9 @@ class Gate:
         self, state: Literal["open", "closed"], at: float, reason: Reason, retry_after: float | None = None
     ) -> None:
         self._generation += 1
+        if reason != "time_passed":
+            # Time alone brings no news: what a peer saw meanwhile is still worth hearing.
+            self._known_at = at
         move = GateMove(
             state=state, at=at, reason=reason, generation=self._generation, retry_after=retry_after
         )
@@ -329,6 +358,12 @@ class RampGate(Gate):
         base = busy if limit is None else min(limit, busy)
         self._limit = max(1, int(base * self._factor + TOLERANCE))
         super()._shut(now, wish, roll)
+
+    def _start(self, closing: _Closing, reason: Reason) -> None:
+        if reason == "peer":
+            # The peer has fewer calls in flight from now on; ours keep what they have grown to.
+            self._limit = self.limit(now=closing.at)
+        super()._start(closing, reason)
 
     def _open(self, at: float, reason: Reason) -> None:
         super()._open(at, reason)

@@ -1,12 +1,14 @@
 """Masking: secrets and personal data in a text or a value become typed marks such as `[key]` or `[email]`."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import chain
 
 from holdfast.policy.masking_findings import (
     KINDS,
+    MARK,
     PERSONAL_KINDS,
     SECRET_KINDS,
     Finding,
@@ -14,9 +16,11 @@ from holdfast.policy.masking_findings import (
     merge,
     replace,
 )
+from holdfast.policy.masking_json import Letters, inside, is_document
 from holdfast.policy.masking_names import Strength, judge
-from holdfast.policy.masking_pairs import find_pairs, find_sql
+from holdfast.policy.masking_pairs import find_pairs
 from holdfast.policy.masking_personal import find_personal
+from holdfast.policy.masking_sql import find_sql
 from holdfast.policy.masking_tokens import find_tokens
 from holdfast.policy.masking_values import Walk
 
@@ -27,6 +31,7 @@ __all__ = [
     "Finding",
     "Kind",
     "MaskingConfig",
+    "Search",
     "abbreviate",
     "find",
     "mask",
@@ -39,13 +44,27 @@ _ROUNDS = 6
 _SUSPICIOUS = re.compile(r"[0-9@\uff20=:<>\"'`%&!#$^*+?~\\|]|--|[A-Za-z_\-]{12}")
 
 
+Search = Callable[[str], Iterable[tuple[int, int]]]
+"""Where a pattern of the house's own matches a text; it must take time in proportion to the text's length."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskingConfig:
-    """What is masked: the kinds, and the names and key prefixes known only to this house."""
+    """What is masked: the kinds, and the names, key prefixes and patterns known only to this house.
+
+    Attributes:
+        kinds: what is looked for.
+        names: names of values that are secrets, lower case.
+        prefixes: beginnings of keys.
+        patterns: searches of the house's own, by name.
+        tag_key: if given, marks become `[REDACTED:kind:tag]`, the same for the same value under this key.
+    """
 
     kinds: frozenset[Kind] = KINDS
     names: frozenset[str] = frozenset()
     prefixes: tuple[str, ...] = ()
+    patterns: tuple[tuple[str, Search], ...] = ()
+    tag_key: bytes | None = field(default=None, repr=False)
 
     def judge(self, name: str) -> Strength | None:
         """How strongly `name` says that its value is a secret; `None` if it does not."""
@@ -58,23 +77,53 @@ _EVERYTHING = MaskingConfig()
 
 
 def find(text: str, config: MaskingConfig = _EVERYTHING) -> list[Finding]:
-    """What `text` holds that must not be shown, in order and without overlaps; linear in its length."""
-    if not (config.prefixes or _SUSPICIOUS.search(text)):
-        return []
-    return merge(_found(text, config), text)
+    """What `text` holds that must not be shown, in order and without overlaps; linear in its length.
+
+    Letters that JSON has escaped are read as themselves.
+    """
+    return _find(text, config, _whole)
 
 
 def mask(text: str, config: MaskingConfig = _EVERYTHING) -> str:
     """`text` with every finding replaced by its mark; a pure function of the text, and idempotent.
 
-    A mark can uncover a further finding beside it, so this looks again until there is nothing left to find;
-    every round leaves fewer characters that are not marks.
+    JSON stays JSON: a text that was a document before is one afterwards.
+    """
+    masked = _masked(text, config)
+    if masked != text and is_document(text) and not is_document(masked):
+        return _masked(text, config, inside)
+    return masked
+
+
+_Cut = Callable[[Iterable[Finding], str], Iterable[Finding]]
+
+
+def _whole(findings: Iterable[Finding], _text: str) -> Iterable[Finding]:
+    return findings
+
+
+def _find(text: str, config: MaskingConfig, cut: _Cut) -> list[Finding]:
+    if not (config.prefixes or config.patterns or _SUSPICIOUS.search(text)):
+        return []
+    if "\\u" not in text:
+        return merge(cut(_found(text, config), text), text)
+    letters = Letters(text)
+    return [
+        letters.back(finding)
+        for finding in merge(cut(_found(letters.text, config), letters.text), letters.text)
+    ]
+
+
+def _masked(text: str, config: MaskingConfig, cut: _Cut = _whole) -> str:
+    """A mark can uncover a further finding beside it, so this looks again until there is nothing left to find.
+
+    Every round leaves fewer characters that are not marks.
     """
     for _ in range(_ROUNDS):
-        findings = find(text, config)
+        findings = _find(text, config, cut)
         if not findings:
             break
-        text = replace(text, findings)
+        text = replace(text, findings, config.tag_key)
     return text
 
 
@@ -97,7 +146,7 @@ def abbreviate(key: str) -> str:
 
 
 def _found(text: str, config: MaskingConfig) -> Iterator[Finding]:
-    everything = chain(_secrets(text, config), _personal(text, config))
+    everything = chain(_secrets(text, config), _personal(text, config), _own(text, config))
     return (finding for finding in everything if finding.kind in config.kinds)
 
 
@@ -112,3 +161,16 @@ def _secrets(text: str, config: MaskingConfig) -> Iterator[Finding]:
 def _personal(text: str, config: MaskingConfig) -> Iterator[Finding]:
     if config.kinds & PERSONAL_KINDS:
         yield from find_personal(text)
+
+
+def _own(text: str, config: MaskingConfig) -> Iterator[Finding]:
+    """What the house's own patterns match, but for what a mark already stands for."""
+    if not config.patterns or "custom" not in config.kinds:
+        return
+    marks = [found.span() for found in MARK.finditer(text)]
+    ends = [end for _, end in marks]
+    for name, search in config.patterns:
+        for start, end in search(text):
+            after = bisect_right(ends, start)
+            if end > start and (after == len(marks) or marks[after][0] >= end):
+                yield Finding("custom", start, end, rule=f"pattern {name}")

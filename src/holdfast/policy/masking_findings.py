@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hmac import digest
 from typing import Literal, get_args
 
-SecretKind = Literal["key", "jwt", "private_key", "secret", "cookie"]
+SecretKind = Literal["key", "jwt", "private_key", "secret", "cookie", "custom"]
 PersonalKind = Literal["email", "phone", "rrn", "card", "iban", "ssn", "license", "passport", "account"]
 Kind = SecretKind | PersonalKind
 
@@ -13,22 +14,32 @@ SECRET_KINDS: frozenset[Kind] = frozenset(get_args(SecretKind))
 PERSONAL_KINDS: frozenset[Kind] = frozenset(get_args(PersonalKind))
 KINDS: frozenset[Kind] = SECRET_KINDS | PERSONAL_KINDS
 
-MARK = re.compile(r"\[(?:" + "|".join(sorted(KINDS)) + r")\]")
+_KIND = "(?:" + "|".join(sorted(KINDS)) + ")"
+MARK = re.compile(rf"\[(?:{_KIND}|REDACTED:{_KIND}:[0-9a-f]{{8}})\]")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Characters `start` up to `end` of the text are of this kind; `quote` surrounds the mark in JSON."""
+    """Characters `start` up to `end` of the text are of this kind; `quote` surrounds the mark in JSON.
+
+    `rule` says what gave it away: the beginning of a key, the name before a value, the shape of a number.
+    """
 
     kind: Kind
     start: int
     end: int
     quote: str = ""
+    rule: str = field(default="", compare=False)
 
     @property
     def mark(self) -> str:
         """What the reader sees instead: `[email]`, `[key]`, ..."""
         return f"{self.quote}[{self.kind}]{self.quote}"
+
+    def tagged(self, value: str, key: bytes) -> str:
+        """A mark that is the same wherever the value is the same, for those who hold the same `key` only."""
+        tag = digest(key, value.encode("utf-8", "surrogatepass"), "sha256")[:4].hex()
+        return f"{self.quote}[REDACTED:{self.kind}:{tag}]{self.quote}"
 
 
 def merge(findings: Iterable[Finding], text: str) -> list[Finding]:
@@ -40,16 +51,17 @@ def merge(findings: Iterable[Finding], text: str) -> list[Finding]:
             merged.append(finding)
         elif finding.end > last.end:
             longest = max(last, finding, key=_length)
-            merged[-1] = Finding(longest.kind, last.start, finding.end, longest.quote)
+            merged[-1] = Finding(longest.kind, last.start, finding.end, longest.quote, longest.rule)
     return merged
 
 
-def replace(text: str, findings: Iterable[Finding]) -> str:
-    """The text with every finding replaced by its mark."""
+def replace(text: str, findings: Iterable[Finding], key: bytes | None = None) -> str:
+    """The text with every finding replaced by its mark; with a `key` by its tagged mark."""
     parts: list[str] = []
     end = 0
     for finding in findings:
-        parts += text[end : finding.start], finding.mark
+        value = text[finding.start : finding.end]
+        parts += text[end : finding.start], finding.mark if key is None else finding.tagged(value, key)
         end = finding.end
     parts.append(text[end:])
     return "".join(parts)
@@ -72,7 +84,7 @@ def _trimmed(findings: Iterable[Finding], text: str) -> Iterable[Finding]:
             end -= 1
         if end > start and not MARK.fullmatch(text, start, end):
             quote = finding.quote or (_json_quote(text, start, end) if text[start:end].isdigit() else "")
-            yield Finding(finding.kind, start, end, quote)
+            yield Finding(finding.kind, start, end, quote, finding.rule)
 
 
 _ESCAPE = re.compile(r"u[0-9a-fA-F]{4}|[nrtbf\"'/\\]")

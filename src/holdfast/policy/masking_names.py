@@ -26,7 +26,7 @@ _TEXT = _listed(
     "apikey apikeys token pw authtoken accesstoken credential credentials creds authorization cookie cookies "
     "jwt bearer phpsessid jsessionid sessid requirepass connstr xauth privatekey secretkey accesskey"
 )
-_MAYBE = _listed("auth pass sig signature salt sas hmac pin key keys code")
+_MAYBE = _listed("auth pass pat sig signature salt sas hmac pin key keys code 키")
 _ENDINGS = ("password", "passwd", "passphrase", "secret")
 _TEXT_ENDINGS = ("token", "apikey")
 
@@ -35,7 +35,7 @@ _KEY_OWNERS = _listed(
     "subscription ssh client service server admin license hmac webhook deploy root app application consumer "
     "anthropic openai claude gemini azure aws gcp google stripe github gitlab slack sendgrid twilio datadog "
     "mailgun cohere mistral groq huggingface hf pinecone supabase firebase kakao naver upstage toss jwt aes "
-    "rsa wrapping crypto cipher decryption fernet symmetric rest"
+    "rsa wrapping crypto cipher decryption fernet symmetric rest role anon 인증 접근 액세스 비밀 서비스 시크릿 마스터 암호화"
 )
 _SHY_KEY_OWNERS = _listed("session security activation product recovery 보안")
 _HARMLESS_TOKENS = _listed(
@@ -43,16 +43,25 @@ _HARMLESS_TOKENS = _listed(
     "min per total input output prompt completion cached sync start end cursor time to image audio"
 )
 _TOKEN_OWNERS = _listed("access refresh auth bearer api csrf xsrf session id user bot")
-_CODE_OWNERS = _listed("mfa otp verification security backup recovery auth sms totp cvv cvc")
+_NO_PASS_OWNERS = _listed("first second third single multi one two render boarding by")
+_CODE_OWNERS = _listed("pin mfa otp verification security backup recovery auth sms totp cvv cvc")
 _PAIRS: tuple[tuple[frozenset[str], frozenset[str], Strength], ...] = (
-    (_listed("key keys"), _KEY_OWNERS, "text"),
-    (_listed("key keys"), _SHY_KEY_OWNERS, "maybe"),
+    (_listed("key keys 키"), _KEY_OWNERS, "text"),
+    (_listed("key keys 키"), _SHY_KEY_OWNERS, "maybe"),
     (_listed("phrase"), _listed("seed recovery backup secret mnemonic"), "always"),
     (_listed("code"), _CODE_OWNERS, "maybe"),
-    (_listed("string"), _listed("connection"), "maybe"),
+    (_listed("string"), _listed("connection"), "text"),
+    (_listed("string binary"), _listed("secret"), "always"),
+    (_listed("answer"), _listed("security secret recovery"), "text"),
     (_listed("number"), _listed("card"), "always"),
     (_listed("hash digest salt"), _ALWAYS, "always"),
 )
+
+_TRAILERS = _listed(
+    "value confirm confirmation repeat again plain plaintext raw encoded base64 b64 prod production dev staging "
+    "live primary secondary old new current previous"
+)
+"""Words behind a name that leave its meaning as it is: `passwordConfirm`, `API_KEY_PROD`."""
 
 _HANGUL_ALWAYS = (
     "비밀번호", "비번", "패스워드", "암호", "주민등록번호", "주민번호", "외국인등록번호", "카드번호", "계좌번호",
@@ -73,7 +82,7 @@ def judge(name: str) -> Strength | None:
     if len(name) > 120:
         return None
     parts = words(name)
-    while len(parts) > 1 and parts[-1].isdigit():
+    while len(parts) > 1 and (parts[-1].isdigit() or parts[-1] in _TRAILERS):
         parts.pop()
     return _judge_parts(parts) if parts else None
 
@@ -83,11 +92,11 @@ def _judge_parts(parts: list[str]) -> Strength | None:
     if last == "token" and owner in _HARMLESS_TOKENS:
         return None
     if not last.isascii():
-        return _judge_foreign(last) or _judge_word(last)
+        return _judge_pair(owner, last, parts) or _judge_foreign(last) or _judge_word(last)
     if last == "tokens":
         return "text" if owner in _TOKEN_OWNERS else None
     if last == "pass" and owner:
-        return "text"
+        return None if owner in _NO_PASS_OWNERS else "text"
     return _judge_pair(owner, last, parts) or _judge_word(last)
 
 
@@ -120,15 +129,16 @@ _NOTHING = _listed(
     "redacted masked hidden filtered removed omitted present absent rejected accepted ok failed incorrect "
     "wrong bearer basic raise return pass continue break yield await assert print if for not must is are was "
     "should shall can cannot may might will would has have had does did do the a an at in of to too and or "
-    "with from by as your my our this that it be been required. optional. changeme example"
+    "with from by as your my our this that it be been required. optional. changeme example value include omit "
+    "same-origin"
 )
 _PLACEHOLDER = re.compile(
     "|".join(
         (
             r"\$[A-Z_][A-Z0-9_]*|\$\{[^}\s]*\}|\$\([^)]*\)|\{\{[^}]*\}\}|\{[\w.!:]*\}|%\(?\w*\)?s|%\w+%",
-            r"<[^<>]{1,48}>|\[[A-Za-z_ :\-]{2,40}\]",
+            r"<[^<>]{1,48}>|\[[A-Za-z_ :\-]{2,40}\]|\[REDACTED:[a-z_]+:[0-9a-f]{8}\]",
             r"\.{0,2}/?[a-z_.\-]+(?:/[a-z_.\-]+){2,}|\.{0,2}(?:/[a-z_.\-]+){2,}",
-            r"[*•·.…#?_-]{2,}|[xX*]{3,}|.*\*{4,}|.*\bEXAMPLE(?:KEY)?",
+            r"[*•·.…#?_-]+|[xX*]{3,}|.*\*{4,}|.*\bEXAMPLE(?:KEY)?|.*[\-_][xX]{4,}|:[a-z_]{2,24}|[:$][0-9]{1,2}",
             r"(?i:(?:your|my|the|an?|some|test)[-_ ][\w\- ]*(?:key|token|password|secret|here|value))",
         )
     )
@@ -137,20 +147,26 @@ _CODE = re.compile(
     r"[A-Za-z_]\w*(?:\.\w+)*\(.*|(?:self|cls|this|os|sys|process|settings|config|cfg|env|args|opts|options|"
     r"request|req|user|row|data|params|ctx|context|secrets|vault|st|app|kwargs)(?:\.[A-Za-z_]\w*|\[).*"
     r"|(?:typing\.)?(?:Optional|Union|Annotated|Literal|list|dict|SecretStr)\[.*"
+    r"|[A-Z]\w*\[[A-Za-z][\w, .|]*\]|[a-z_]\w*\[(?:-?[0-9]{1,3}|-?[0-9]*:-?[0-9]*|['\"].*)\]|[a-z]+(?:_[a-z]+)+"
 )
 
 
 def is_placeholder(value: str) -> bool:
     """Whether the value only stands for one: `${TOKEN}`, `<your key>`, `****`, `None`, an earlier mark."""
     short = value.strip()[:256]
-    return not short or short.lower() in _NOTHING or _PLACEHOLDER.fullmatch(short) is not None
+    return (
+        not short.rstrip("):,;")
+        or short.rstrip("):,;").lower() in _NOTHING
+        or _PLACEHOLDER.fullmatch(short) is not None
+    )
 
 
 def is_code(value: str) -> bool:
     """Whether an unquoted value is an expression (`os.environ[...]`, `password`) and not the thing itself."""
-    if _CODE.fullmatch(value[:256]):
+    bare = value.rstrip(",;):}")
+    if _CODE.fullmatch(value[:256]) or _CODE.fullmatch(bare[:256]):
         return True
-    bare = value.rstrip(",;):")
+    bare = bare.lstrip("${")
     return bare.isidentifier() and not any(letter.isdigit() for letter in bare) and judge(bare) is not None
 
 
@@ -177,4 +193,4 @@ def looks_secret(value: str) -> bool:
         return False
     if _DIGIT.search(value) or _SYMBOL.search(value):
         return True
-    return len(value) >= 12 and _MIXED.search(value) is not None
+    return len(value) >= 8 and _MIXED.search(value) is not None

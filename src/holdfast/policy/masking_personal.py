@@ -48,6 +48,7 @@ _PHONE = re.compile(
     # Korean and Japanese numbers with separators, mobile numbers also without
     r"(?:\+?82[ .\-]?(?:\(0\)[ ]?)?|\(?0)(?:1[016-9]|2|[3-6][0-9]|70|80|50[0-9]?)\)?[ .\-]{1,2}[0-9]{3,4}[ .\-][0-9]{4}"
     r"|0[0-9]{1,3}-[0-9]{3,4}-[0-9]{4}|01[016-9][0-9]{7,8}|\+?821[016-9][0-9]{7,8}"
+    r"|0(?:2|[3-6][0-9])\)[ ]?[0-9]{3,4}[ .\-][0-9]{4}"
     # North America
     r"|(?:\+?1[ .\-]?)?(?:\([2-9][0-9]{2}\)[ ]?[2-9][0-9]{2}[ .\-]|[2-9][0-9]{2}([.\-])[2-9][0-9]{2}\1)[0-9]{4}"
     rf"){_END}"
@@ -57,6 +58,11 @@ _PHONE_E164 = re.compile(
 )
 _SSN = re.compile(rf"{_EDGE}(?!000|666|9)[0-9]{{3}}-(?!00)[0-9]{{2}}-(?!0000)[0-9]{{4}}{_END}")
 _LICENSE = re.compile(rf"{_EDGE}[0-9]{{2}}-[0-9]{{2}}-[0-9]{{6}}-[0-9]{{2}}{_END}")
+_SSN_TOLD = re.compile(r"(?i:\bssn|social security)[^0-9\n]{0,24}?((?!000|666|9)[0-9]{9})(?![0-9A-Za-z\-])")
+_PHONE_TOLD = re.compile(
+    r"(?i:phone|\btel\b|mobile|\bcall|\bsms|전화|휴대폰|핸드폰|연락처)[^0-9\n+(]{0,16}?"
+    r"([2-9][0-9]{2} [2-9][0-9]{2} [0-9]{4}|0(?:2[0-9]{7,8}|[3-7][0-9]{8,9}))(?![0-9A-Za-z\-])"
+)
 _PASSPORT = re.compile(
     r"(?i:여권|passport)[^\n]{0,24}?(?<![A-Za-z0-9])([A-Z](?:[0-9]{8}|[0-9]{3}[A-Z][0-9]{4}))(?![A-Za-z0-9])"
 )
@@ -70,7 +76,9 @@ _IBAN = re.compile(
 _PLAIN: tuple[tuple[PersonalKind, re.Pattern[str]], ...] = (
     ("phone", _PHONE), ("phone", _PHONE_E164), ("ssn", _SSN), ("license", _LICENSE),
 )  # fmt: skip
-_TOLD: tuple[tuple[PersonalKind, re.Pattern[str]], ...] = (("passport", _PASSPORT), ("account", _ACCOUNT))
+_TOLD: tuple[tuple[PersonalKind, re.Pattern[str]], ...] = (
+    ("passport", _PASSPORT), ("account", _ACCOUNT), ("ssn", _SSN_TOLD), ("phone", _PHONE_TOLD),
+)  # fmt: skip
 
 
 def find_personal(text: str) -> Iterator[Finding]:
@@ -90,7 +98,7 @@ def _emails(text: str) -> Iterator[Finding]:
             continue
         place = domain.group().rstrip(".-")
         if _is_address(local, place, text[sign.end() + len(place) :][:1]):
-            yield Finding("email", sign.start() - len(local), sign.end() + len(place))
+            yield Finding("email", sign.start() - len(local), sign.end() + len(place), rule="address")
 
 
 def _is_address(local: str, domain: str, following: str) -> bool:
@@ -104,20 +112,24 @@ def _numbers(text: str) -> Iterator[Finding]:
     for run in _DIGITS.finditer(text):
         window = run.start(), min(len(text), run.end() + 2)
         yield from (
-            Finding("rrn", *found.span()) for found in _RRN.finditer(text, *window) if _is_rrn(text, found)
+            Finding("rrn", *found.span(), rule="date and dash, check digit or word")
+            for found in _RRN.finditer(text, *window)
+            if _is_rrn(text, found)
         )
         yield from (
-            Finding("card", *found.span())
+            Finding("card", *found.span(), rule="Luhn")
             for found in _CARD.finditer(text, *window)
             if is_card(found.group())
         )
         for kind, pattern in _PLAIN:
-            yield from (Finding(kind, *found.span()) for found in pattern.finditer(text, *window))
+            yield from (
+                Finding(kind, *found.span(), rule="form") for found in pattern.finditer(text, *window)
+            )
     for found in _IBAN.finditer(text):
         if is_iban(found.group()):
-            yield Finding("iban", *found.span())
+            yield Finding("iban", *found.span(), rule="mod 97")
     for kind, pattern in _TOLD:
-        yield from (Finding(kind, *found.span(1)) for found in pattern.finditer(text))
+        yield from (Finding(kind, *found.span(1), rule="form and word") for found in pattern.finditer(text))
 
 
 def is_card(number: str) -> bool:

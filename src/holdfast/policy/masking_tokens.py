@@ -7,7 +7,7 @@ import re
 from binascii import Error, a2b_base64
 from collections.abc import Iterator
 
-from holdfast.policy.masking_findings import Finding
+from holdfast.policy.masking_findings import Finding, SecretKind
 from holdfast.policy.masking_names import is_slug
 
 _RUN = re.compile(r"[\w\-.~/:+=$]{16,}+", re.ASCII)
@@ -30,6 +30,7 @@ _DISTINCT = (
     "access-sandbox-", "access-production-", "pat-na1-", "pat-eu1-", "vault_token_", "nfp_", "gsk_", "xai-",
     "cfut_", "cfat_", "v1.0-", "ops_eyJ", "xkeysib-", "xsmtpsib-", "dapi", "cio_", "pnu_", "e2b_", "hrku-",
     "AKCp", "FlyV1", "fm2_", "fo1_", "vcp_", "vck_", "vca_", "aio_", "ntn_", "ico-", "dt0c01", "ctx7sk-",
+    "glc_eyJ", "AQ.Ab8", "sk-ws-", "glwt-", "vapi_",
 )  # fmt: skip
 # Short enough to occur inside words: a boundary on the left, a digit in the body.
 _BOUNDED = ("sk-", "sk_", "hf_", "rk_", "r8_", "fw_", "fc-", "pa-", "key-", "secret_", "pat_", "fio-u-", "up_", "nv-",
@@ -47,11 +48,15 @@ def _any(prefixes: tuple[str, ...]) -> str:
 
 
 _PREFIXED = (
-    re.compile(rf"(?:{_any(_DISTINCT)})[A-Za-z0-9_\-]{{12,}}+"),
-    re.compile(rf"{_EDGE}(?:{_any(_BOUNDED)})[A-Za-z0-9_\-]{{16,}}+"),
+    # The tail is the checksum of Atlassian's tokens and the filling of base64.
+    re.compile(
+        rf"({_any(_DISTINCT)})[A-Za-z0-9_\-]{{12,}}+(?:=[0-9A-F]{{8}}(?![\w\-])|={{1,2}}(?![\w=\-]))?"
+    ),
+    re.compile(rf"{_EDGE}({_any(_BOUNDED)})[A-Za-z0-9_\-]{{16,}}+"),
 )
 _SHAPED = re.compile(
-    rf"{_EDGE}(?:(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{{12,}}+|SK[0-9a-f]{{32}}+|[0-9a-f]{{32}}-us[0-9]{{1,2}})"
+    rf"{_EDGE}(?:(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{{12,}}+(?::[A-Za-z0-9/+]{{40}}(?![A-Za-z0-9/+=]))?|SK[0-9a-f]{{32}}+"
+    r"|[0-9a-f]{32}-us[0-9]{1,2}|cio(?=[A-Za-z]*[0-9])[A-Za-z0-9]{32}|ABSK[A-Za-z0-9+/]{40,}+={0,2})"
     r"(?![A-Za-z0-9])"
 )
 _DOTTED = re.compile(
@@ -92,6 +97,15 @@ _SCHEME = re.compile(
 )
 _CURL = re.compile(r"(?<=\s)(?:-u|--user|--proxy-user)[ =]['\"]?[^\s:'\"]{1,64}+:([^\s'\"]{1,128}+)")
 
+_TOOLS = (
+    re.compile(r"\b(?:mysql[a-z]{0,8}|mariadb)\b[^\n;|]{0,160}?\s-p['\"]?([^\s'\"=\-][^\s'\"]{3,128})"),
+    re.compile(r"\bredis-cli\b[^\n;|]{0,160}?\s-a\s+['\"]?([^\s'\"\-][^\s'\"]{3,128})"),
+    re.compile(r"\b(?:sshpass|login)\b[^\n;|]{0,160}?\s-p\s*['\"]?([^\s'\"\-][^\s'\"]{3,128})"),
+    re.compile(r"\bcurl\b[^\n;|]{0,160}?\s-u([A-Za-z0-9_.\-]{1,64}+:[^\s'\"]{1,128})"),
+    re.compile(r"\s-pass(?:in|out)?\s+pass:([^\s'\"]{1,128})"),
+)
+_TOOL_NAMES = (" -p", " -a ", "curl")
+
 
 def find_tokens(text: str, prefixes: tuple[str, ...] = ()) -> Iterator[Finding]:
     """Everything in `text` that is a secret by its own shape; `prefixes` are further key prefixes."""
@@ -111,34 +125,35 @@ def _keys(text: str, start: int, end: int) -> Iterator[Finding]:
     for pattern in _PREFIXED:
         for found in pattern.finditer(text, start, end):
             if not _is_words(found.group()):
-                yield Finding("key", found.start(), found.end())
+                yield Finding("key", *found.span(), rule=f"prefix {found[1]}")
     for pattern in (_SHAPED, _DOTTED):
         for found in pattern.finditer(text, start, end):
             if not found.group().endswith("EXAMPLE"):
-                yield Finding("key", found.start(), found.end())
+                yield Finding("key", *found.span(), rule="shape of a key")
 
 
 def _own_keys(text: str, prefixes: tuple[str, ...]) -> Iterator[Finding]:
     for prefix in prefixes:
         pattern = re.compile(re.escape(prefix) + r"[A-Za-z0-9_\-]{4,}+")
-        yield from (Finding("key", *found.span()) for found in pattern.finditer(text))
+        rule = f"prefix {prefix}"
+        yield from (Finding("key", *found.span(), rule=rule) for found in pattern.finditer(text))
 
 
 def _is_words(token: str) -> bool:
-    """A slug or a placeholder and no key: no digit, no inner capital, or all the same letter."""
+    """A slug or a placeholder and no key: no digit, no inner capital, or all the same letter at the end."""
     body = token[8:] if len(token) > 24 else token[4:]
-    if len(set(body)) < 3:
+    if len(set(body[-12:])) < 3:
         return True
     return body.islower() and not any(letter.isdigit() for letter in body)
 
 
 def _shapes(text: str) -> Iterator[Finding]:
     if "eyJ" in text:
-        yield from (Finding("jwt", *found.span()) for found in _JWT.finditer(text))
+        yield from (Finding("jwt", *found.span(), rule="shape of a JWT") for found in _JWT.finditer(text))
     if "$" in text:
-        yield from (Finding("secret", *found.span()) for found in _HASH.finditer(text))
+        yield from (Finding("secret", *found.span(), rule="password hash") for found in _HASH.finditer(text))
     if ".com/" in text or ".org/" in text:
-        yield from (Finding("key", *found.span(1)) for found in _HOOK.finditer(text))
+        yield from (Finding("key", *found.span(1), rule="webhook address") for found in _HOOK.finditer(text))
 
 
 def _private_keys(text: str) -> Iterator[Finding]:
@@ -149,15 +164,15 @@ def _private_keys(text: str) -> Iterator[Finding]:
         end = _PEM_END.search(text, begin.end(), limit)
         body = _PEM_BODY.match(text, begin.end())
         place = end.end() if end else body.end() if body else begin.end()
-        yield Finding("private_key", begin.start(), place)
+        yield Finding("private_key", begin.start(), place, rule="private key block")
 
 
 def _url_credentials(text: str) -> Iterator[Finding]:
     for found in _URL.finditer(text):
-        yield Finding("secret", *found.span(2))
+        yield Finding("secret", *found.span(2), rule="credentials in a URL")
     for found in _URL_USER.finditer(text):
         if any(letter.isdigit() for letter in found.group(1)):
-            yield Finding("secret", *found.span(1))
+            yield Finding("secret", *found.span(1), rule="credentials in a URL")
 
 
 def _schemes(text: str) -> Iterator[Finding]:
@@ -165,9 +180,16 @@ def _schemes(text: str) -> Iterator[Finding]:
     if any(scheme in lower for scheme in _SCHEMES):
         for found in _SCHEME.finditer(text):
             if _is_credential(found.group(1).lower(), found.group(2)):
-                yield Finding("key" if found.group(1)[:2].lower() == "be" else "secret", *found.span(2))
+                kind: SecretKind = "key" if found.group(1)[:2].lower() == "be" else "secret"
+                yield Finding(kind, *found.span(2), rule=f"scheme {found[1].lower()}")
+    if any(name in text for name in _TOOL_NAMES):
+        for pattern in _TOOLS:
+            yield from (
+                Finding("secret", *found.span(1), rule="option of a command")
+                for found in pattern.finditer(text)
+            )
     if " -u" in text or "user" in text:
-        yield from (Finding("secret", *found.span(1)) for found in _CURL.finditer(text))
+        yield from (Finding("secret", *found.span(1), rule="user of curl") for found in _CURL.finditer(text))
 
 
 def _is_credential(scheme: str, value: str) -> bool:

@@ -13,7 +13,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Literal
 from urllib.parse import unquote
 
@@ -21,7 +21,7 @@ from holdfast.policy.lookalikes import LATIN_TWINS, TWIN_LETTERS, compose_jamo, 
 
 ViewName = Literal[
     "source", "folded", "unescaped", "joined", "run", "leet", "hidden", "base64", "hex", "binary", "rot13",
-    "reversed",
+    "reversed", "respelled",
 ]  # fmt: skip
 
 MAX_DECODED_SPANS = 8
@@ -93,6 +93,9 @@ def _derived(source: View, folded: View) -> Iterator[View]:
     yield from _disguised(folded)
     yield from _decoded(unescaped or source, levels=2)
     yield from _ciphered(folded)
+    respelled = _rewrite(folded, _LONG_WORDS, _respell)
+    if respelled is not folded and _respellings(folded.text) >= _MISSPELT:
+        yield replace(respelled, name="respelled")
 
 
 def _disguised(view: View) -> Iterator[View]:
@@ -215,6 +218,48 @@ def _unleet(table: dict[int, int], match: re.Match[str]) -> str | None:
         return None
     plain = word.translate(table)
     return plain if plain != word and any("a" <= char <= "z" for char in word) else None
+
+
+# --- letters out of order ---------------------------------------------------------------------------
+
+_MISSPELT = 2
+"""Words with their letters out of order that make it a disguise; one is a slip."""
+_LONG_WORDS = re.compile(r"[a-z]{4,16}")
+_MEANT = (
+    "ignore ignoring disregard forget override bypass previous prior above earlier instruction instructions rules "
+    "guidelines directives commands prompt prompts system reveal show print output display repeat tell secret hidden "
+    "password your yours everything restrictions restriction filters filter safety unrestricted unfiltered developer "
+    "mode pretend without limits ethical answer respond onlyever never refuse assistant user users send email delete "
+    "execute transfer message messages initial original internal confidential following follow disable remove "
+    "policies policy constraints training model language from now on anything roleplay character administrator "
+    "verbatim word words conversation text that have been with then this said told before given instead"
+)
+
+
+def _jumbled(word: str) -> str:
+    """What a word keeps when all its letters but the first are shuffled."""
+    return word[0] + "".join(sorted(word[1:]))
+
+
+_BY_JUMBLE = {_jumbled(word): word for word in _MEANT.split() if len(word) >= 4}
+_KNOWN = frozenset(_MEANT.split())
+_SAME_LETTERS = frozenset({"form", "tset", "tihs", "mood", "sued", "even"})
+
+
+@lru_cache(maxsize=8192)
+def _meant(word: str) -> str | None:
+    """The word of interest that another one is with its letters in order, if it is any."""
+    if word in _KNOWN or word in _SAME_LETTERS:
+        return None
+    return _BY_JUMBLE.get(_jumbled(word))
+
+
+def _respell(match: re.Match[str]) -> str | None:
+    return _meant(match.group())
+
+
+def _respellings(text: str) -> int:
+    return len({word for word in _LONG_WORDS.findall(text) if _meant(word) is not None})
 
 
 # --- escapes and encodings --------------------------------------------------------------------------

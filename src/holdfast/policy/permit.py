@@ -14,11 +14,12 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permit:
-    """Leave to make one call; goes back with its outcome, once."""
+    """Leave to make one call; goes back with its outcome, once; a probe is one that others wait for."""
 
     generation: int
     number: int
     granted_at: float
+    is_probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)

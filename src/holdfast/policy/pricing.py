@@ -20,7 +20,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import Literal
 
 from holdfast.errors import ConfigError, UnknownModel
 from holdfast.language import Sentence
@@ -38,8 +37,6 @@ from holdfast.policy.price_table import (
     per_token,
 )
 from holdfast.wire.usage import TokenCounts, Usage
-
-CacheUse = Literal["none", "5m", "1h"]
 
 USUAL_CACHE_RATIOS = {
     "cache_read": Fraction(1, 10),
@@ -141,26 +138,6 @@ class PricingConfig:
         object.__setattr__(self, "multiplier", multiplier)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
-    """The most that a request can use, known before it is sent."""
-
-    input_tokens: int
-    """Upper bound of the prompt of one sampling iteration, cached or not."""
-    max_tokens: int
-    """Upper bound of all output together, thinking included."""
-    cache: CacheUse = "none"
-    """The longest-lived `cache_control` in the request."""
-    fast: bool = False
-    batch: bool = False
-    geo: str | None = None
-    """The request's `inference_geo`; `None` leaves it to the workspace, so it may be the US."""
-    iterations: int = 1
-    """Sampling iterations that server tools can cause: each one reads the prompt again."""
-    web_searches: int = 0
-    """The `max_uses` of all web-search tools together."""
-
-
 def is_unbilled_refusal(stop_reason: str | None, *, empty: bool) -> bool:
     """Whether an answer is a refusal before any output, which is not billed though `usage` shows tokens."""
     return empty and stop_reason == "refusal"
@@ -181,7 +158,7 @@ def cost(
     assumed = False
     batch, fast, us = usage.service_tier == "batch", usage.speed == "fast", usage.inference_geo == "us"
     for source, name, counts in _iterations(table, model, usage, refused_empty=refused_empty):
-        priced, guessed = _resolve(table, name, day)
+        priced, guessed = resolve(table, name, day)
         line = Line(
             source=source,
             model=name if guessed else priced.facts.id,
@@ -201,28 +178,6 @@ def cost(
         lines=tuple(lines),
         searches=usage.web_search_requests,
         search_pico=table.web_search,
-    )
-
-
-def ceiling(table: PriceTable, model: str, demand: Demand, *, at: datetime | date) -> int:
-    """The most that a request can cost, in pico-dollars: no answer within `demand` is ever billed higher.
-
-    Every token of the prompt is taken at the dearest kind that can apply, by the dearest card that a
-    prompt of this length can reach. An advisor, a compaction or a fallback model is a demand of its own:
-    add its ceiling. Raises `UnknownModel` as `cost` does.
-    """
-    day = day_of(at)
-    priced, _ = _resolve(table, model, day)
-    period = priced.period(day)
-    prompt = demand.input_tokens * max(1, demand.iterations)
-    cards = [period.standard, *(card for limit, card in period.bands if prompt > limit)]
-    if demand.fast and (quick := period.fast_on(day)):
-        cards.append(quick)
-    scale = priced.scales.pick(batch=demand.batch, us=demand.geo in (None, "us"))
-    return (
-        prompt * scaled(max(_dearest_input(card, demand.cache) for card in cards), scale)
-        + demand.max_tokens * scaled(max(card.output for card in cards), scale)
-        + demand.web_searches * table.web_search
     )
 
 
@@ -321,19 +276,29 @@ def _is_same(table: PriceTable, name: str | None, serving: str) -> bool:
     return name is None or name == serving or table.names.get(name, name) == table.names.get(serving, serving)
 
 
-def _resolve(table: PriceTable, name: str, day: date) -> tuple[PricedModel, bool]:
-    """The model whose price applies, and whether that is an assumption."""
+def resolve(table: PriceTable, name: str, day: date) -> tuple[PricedModel, bool]:
+    """The model whose price applies, and whether that is an assumption; raises `UnknownModel`."""
     found = table.find(name)
     if found is not None and found.periods:
         return found, False
+    if table.unknown_model == "refuse":
+        raise unknown(table, name)
+    return dearest_in_service(table, name, day), True
+
+
+def dearest_in_service(table: PriceTable, name: str, day: date) -> PricedModel:
+    """A model `name` at the dearest price, for every kind of token, of all models in service that day.
+
+    Raises `UnknownModel` where there is none.
+    """
     in_service = [
         model
         for model in table.models.values()
         if model.periods and not model.facts.is_retired(day) and (model.facts.released or day) <= day
     ]
-    if table.unknown_model == "refuse" or not in_service:
+    if not in_service:
         raise unknown(table, name)
-    return _dearest(name, in_service, day), True
+    return _dearest(name, in_service, day)
 
 
 def _dearest(name: str, models: Sequence[PricedModel], day: date) -> PricedModel:
@@ -362,15 +327,6 @@ def _peak(cards: Sequence[Card]) -> Card:
         cache_write_5m=max(card.cache_write_5m for card in cards),
         cache_write_1h=max(card.cache_write_1h for card in cards),
     )
-
-
-def _dearest_input(card: Card, cache: CacheUse) -> int:
-    kinds = [card.input, card.cache_read]
-    if cache != "none":
-        kinds.append(card.cache_write_5m)
-    if cache == "1h":
-        kinds.append(card.cache_write_1h)
-    return max(kinds)
 
 
 def _overridden(name: str, override: CardOverride, listed: PricedModel | None) -> PricedModel:

@@ -126,6 +126,19 @@ def circuit_name(upstream: str, model: str) -> str:
     return f"{upstream}/{model}"
 
 
+def check_upstream_name(name: str) -> None:
+    """Raise `ConfigError` for a name that would make the name of a circuit read in two ways."""
+    if "/" in name:
+        raise ConfigError(
+            Sentence(
+                f"upstreams.{name}: the name of an upstream may not hold `/`, as circuits are called "
+                "upstream/model; write it with `-` instead",
+                ko=f"upstreams.{name}: 서킷 이름이 `업스트림/모델` 형식이므로 업스트림 이름에는 `/`을(를) "
+                "쓸 수 없습니다. 대신 `-`을(를) 쓰세요",
+            )
+        )
+
+
 def serves(config: UpstreamConfig, model: str) -> bool:
     """Whether an upstream may be asked for a model."""
     return not config.models or model in config.models

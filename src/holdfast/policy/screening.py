@@ -220,8 +220,13 @@ def judge(findings: Iterable[Finding], config: ScreenConfig, *, detected: float 
 
 def screen(text: str, rules: Sequence[Rule], *, channel: Channel = "user") -> tuple[Finding, ...]:
     """What `rules` find in any reading of `text`: at most one finding a rule, the plainest reading first."""
+    return screen_views(views(text), rules, channel=channel)
+
+
+def screen_views(seen: Iterable[View], rules: Sequence[Rule], *, channel: Channel) -> tuple[Finding, ...]:
+    """What `rules` find in readings that were made before."""
     found: dict[str, Finding] = {}
-    for view in views(text):
+    for view in seen:
         reading = _Reading(view)
         for rule in rules:
             if rule.id not in found and channel in rule.channels and (span := reading.first(rule)):

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from holdfast.simulator import phrases
 from holdfast.simulator.actions import StopReasonName
 from holdfast.simulator.dice import Rolls, identifier
+from holdfast.simulator.obedience import described, orders
 from holdfast.simulator.request import MessageRequest
 from holdfast.simulator.schema import Sampler, mentioned
 from holdfast.simulator.thoughts import sign
@@ -185,10 +186,22 @@ def _speech(heard: _Heard, manner: Manner, roll: Random) -> str:
 
 def _calls(request: MessageRequest, heard: _Heard, manner: Manner, rolls: Rolls) -> list[ToolUse]:
     offered = {word(tool, "name"): tool for tool in request.tools if "input_schema" in tool}
+    if manner.obedient and (obeyed := _obeyed(request, heard, list(offered.values()), rolls)):
+        return obeyed
     names = _wanted(request, heard, manner, list(offered))
     if request.tool_choice.get("disable_parallel_tool_use") is True:
         names = names[:1]
     return [_call(offered[name], heard, rolls) for name in names]
+
+
+def _obeyed(request: MessageRequest, heard: _Heard, offered: list[JsonObject], rolls: Rolls) -> list[ToolUse]:
+    """The calls that what was read wants made: results of tools or, before there are any, descriptions of tools."""
+    if request.tool_choice.get("type") == "none":
+        return []
+    wanted = orders(heard.results, offered) if heard.results else described(offered)
+    return [
+        ToolUse(id=identifier("toolu", rolls.roll), name=order.tool, input=order.given) for order in wanted
+    ]
 
 
 def _wanted(request: MessageRequest, heard: _Heard, manner: Manner, offered: list[str]) -> list[str]:

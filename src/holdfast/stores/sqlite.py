@@ -4,152 +4,140 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib.resources import files
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from holdfast.clock import SYSTEM_CLOCK
-from holdfast.errors import StoreUnavailable
+from holdfast.clock import SYSTEM_CLOCK, Clock
 from holdfast.language import Sentence
-from holdfast.ports import CallRecord, Totals
-from holdfast.wire.usage import Usage
+from holdfast.policy.holds import Crossing, Denied, Extend, Hold, Reserve, TopUp
+from holdfast.ports import (
+    AttemptRecord,
+    AuditEntry,
+    CallRecord,
+    Entry,
+    RunRecord,
+    Spend,
+    SpendQuery,
+    Totals,
+)
+from holdfast.stores import sqlite_register as register
+from holdfast.stores import sqlite_reports as reports
+from holdfast.stores import sqlite_rows as rows
+from holdfast.stores.rows import moment
+from holdfast.stores.sqlite_file import open_file, unavailable
+from holdfast.stores.sqlite_money import Sheet, counter_of, totals
 
 BATCH = 256
-"""Records that share one commit at most."""
+"""Works that share one commit at most."""
 
 QUEUE = 10_000
-"""Records that may wait for the disk; one more is refused."""
-
-BUSY_TIMEOUT = 5.0
-"""Seconds to wait for another process that holds the file."""
+"""Works that may wait for the disk; one more is refused."""
 
 PATIENCE = 10.0
 """Seconds after which a caller is told that the store does not answer: one wait for the file, and one before it."""
 
-MIGRATIONS = ("sqlite_0001.sql",)
-COLUMNS = (
-    *(
-        "request_id",
-        "at",
-        "door",
-        "key",
-        "user",
-        "run",
-        "agent",
-        "model",
-        "served_model",
-        "upstream",
-        "stream",
-    ),
-    *("end", "status", "error_code", "attempts", "stop_reason", "usage", "estimated", "cost_pico"),
-    *("price_version", "duration_ms"),
-)
-_NAMES = ", ".join(f'"{column}"' for column in COLUMNS)
-_INSERT = f"INSERT INTO calls ({_NAMES}) VALUES ({', '.join('?' * len(COLUMNS))}) ON CONFLICT DO NOTHING"
-_SELECT = f"SELECT {_NAMES} FROM calls"
+REPRICE = 500
+"""Attempts that are priced anew in one transaction at most."""
+
+BROKEN = (sqlite3.Error, msgspec.MsgspecError, ArithmeticError, LookupError, TypeError, ValueError)
+"""What comes of a file that is broken, or of a record that cannot be stored."""
 
 T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], T]
-Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Write:
-    """A call to write down; without one, only to find out whether a commit goes through."""
+class _Work:
+    """Something to do inside a transaction, and whoever waits for what comes of it.
 
-    entry: CallRecord | None
-    row: Row = ()
-    done: Future[None] = field(default_factory=Future[None])
+    One that `lapses` is not done any more when nobody waits for it.
+    """
+
+    do: Callable[[Sheet], Any]
+    lapses: bool = False
+    done: Future[Any] = field(default_factory=Future[Any])
+
+    def __call__(self, sheet: Sheet) -> Any:
+        # A hold for a caller who has gone would be charged as lost, though nothing was ever sent for it.
+        return None if self.lapses and self.done.cancelled() else self.do(sheet)
 
 
-class SqliteLedger:
-    """The book of calls in one file; verbs as `holdfast.ports.Ledger`.
+class _Worker:
+    """One thread that writes, and groups what waits into one commit; reads have a connection of their own.
 
-    One thread writes and groups what waits into one commit; reads have a connection of their own. A record
-    that was refused for time may be written all the same, once the file is free again. Raises
+    A work that was refused for time may be done all the same, once the file is free again. Raises
     `StoreUnavailable` when the file cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
-        self._writes: queue.Queue[_Write | None] = queue.Queue(QUEUE)
+        self._clock = clock
+        self._works: queue.Queue[_Work | None] = queue.Queue(QUEUE)
         self._gate = threading.Lock()
         self._closed = False
         self._reading = threading.Lock()
-        self._reader = _open(path)
+        self._reader = open_file(path)
         try:
-            writer = _open(path)
-        except StoreUnavailable:
+            writer = open_file(path)
+        except BaseException:
             self._reader.close()
             raise
         self._thread = threading.Thread(
-            target=self._write_all, args=(writer,), name="holdfast-ledger", daemon=True
+            target=self._work_all, args=(writer,), name="holdfast-store", daemon=True
         )
         self._thread.start()
 
-    async def record(self, entry: CallRecord) -> None:
-        await self._submit(_Write(entry, _row(entry)))
-
-    async def find(self, request_id: str) -> CallRecord | None:
-        rows = await self._read(lambda db: _rows(db, f"{_SELECT} WHERE request_id = ?", (request_id,)))
-        return rows[0] if rows else None
-
-    async def newest(self, limit: int) -> tuple[CallRecord, ...]:
-        query = f"{_SELECT} ORDER BY sequence DESC LIMIT ?"
-        return await self._read(lambda db: _rows(db, query, (max(0, limit),)))
-
-    async def totals(self) -> Totals:
-        return Totals(**await self._read(_sums))
-
-    async def check(self) -> None:
-        await self._submit(_Write(None))
-
-    async def aclose(self) -> None:
-        await asyncio.to_thread(self._stop)
-
-    async def _submit(self, write: _Write) -> None:
+    async def write(self, do: Callable[[Sheet], T], *, lapses: bool = False) -> T:
+        """What `do` returns, once it is on disk."""
+        work = _Work(do, lapses)
         with self._gate:
             if self._closed:
-                raise _unavailable(self._path, CLOSED)
+                raise unavailable(self._path, CLOSED)
             try:
-                self._writes.put_nowait(write)
+                self._works.put_nowait(work)
             except queue.Full:
-                raise _unavailable(self._path, CROWDED) from None
-        await self._in_time(asyncio.wrap_future(write.done))
+                raise unavailable(self._path, CROWDED) from None
+        return await self._in_time(asyncio.wrap_future(work.done))
+
+    async def read(self, look: Callable[[sqlite3.Connection], T]) -> T:
+        """What `look` finds."""
+        return await self._in_time(asyncio.to_thread(self._read_now, look))
+
+    def stop(self) -> None:
+        """Do what waits, then let go."""
+        with self._gate:
+            is_first, self._closed = not self._closed, True
+        if is_first:
+            self._works.put(None)
+        self._thread.join()
+        with self._reading:
+            self._reader.close()
 
     async def _in_time(self, work: Awaitable[T]) -> T:
         try:
             async with asyncio.timeout(PATIENCE):
                 return await work
         except TimeoutError:
-            raise _unavailable(self._path, SLOW) from None
+            raise unavailable(self._path, SLOW) from None
 
-    def _stop(self) -> None:
-        with self._gate:
-            is_first, self._closed = not self._closed, True
-        if is_first:
-            self._writes.put(None)
-        self._thread.join()
-        with self._reading:
-            self._reader.close()
-
-    async def _read(self, work: Work[T]) -> T:
-        return await self._in_time(asyncio.to_thread(self._read_now, work))
-
-    def _read_now(self, work: Work[T]) -> T:
+    def _read_now(self, look: Callable[[sqlite3.Connection], T]) -> T:
         try:
             with self._reading:
-                return work(self._reader)
-        except sqlite3.Error as error:
-            raise _unavailable(self._path, str(error)) from error
+                self._reader.execute("BEGIN")
+                try:
+                    return look(self._reader)
+                finally:
+                    self._reader.rollback()
+        except BROKEN as error:
+            raise unavailable(self._path, str(error)) from error
 
-    def _write_all(self, db: sqlite3.Connection) -> None:
+    def _work_all(self, db: sqlite3.Connection) -> None:
         open_for_more = True
         while open_for_more:
             batch, open_for_more = self._next_batch()
@@ -157,163 +145,175 @@ class SqliteLedger:
                 self._commit(db, batch)
         db.close()
 
-    def _next_batch(self) -> tuple[list[_Write], bool]:
-        batch: list[_Write] = []
-        item = self._writes.get()
+    def _next_batch(self) -> tuple[list[_Work], bool]:
+        batch: list[_Work] = []
+        item = self._works.get()
         while item is not None:
             batch.append(item)
-            if len(batch) == BATCH or self._writes.empty():
+            if len(batch) == BATCH or self._works.empty():
                 return batch, True
-            item = self._writes.get_nowait()
+            item = self._works.get_nowait()
         return batch, False
 
-    def _commit(self, db: sqlite3.Connection, batch: Sequence[_Write]) -> None:
+    def _commit(self, db: sqlite3.Connection, batch: Sequence[_Work]) -> None:
         try:
-            _write(db, batch)
-        except (sqlite3.Error, OverflowError, ValueError) as error:
+            results = self._transact(db, batch)
+        except BROKEN as error:
             if len(batch) == 1 or isinstance(error, sqlite3.OperationalError):
-                self._answer(batch, error)
+                self._refuse(batch, error)
                 return
             # One of them cannot be stored: it must not take the others with it.
-            for write in batch:
-                self._commit(db, [write])
+            middle = len(batch) // 2
+            self._commit(db, batch[:middle])
+            self._commit(db, batch[middle:])
         else:
-            self._answer(batch, None)
+            for work, result in zip(batch, results, strict=True):
+                _answer(partial(work.done.set_result, result))
 
-    def _answer(self, batch: Sequence[_Write], error: Exception | None) -> None:
-        for write in batch:
-            try:
-                if error is None:
-                    write.done.set_result(None)
-                else:
-                    failure = _unavailable(self._path, str(error))
-                    failure.__cause__ = error
-                    write.done.set_exception(failure)
-            except InvalidStateError:
-                continue  # nobody waits any more; what could be written is written all the same
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        db = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
-    except (OSError, sqlite3.Error) as error:
-        raise _unavailable(path, str(error)) from error
-    try:
-        _write_ahead(db)
-        db.execute("PRAGMA synchronous = FULL")
-        _migrate(db, path)
-    except sqlite3.Error as error:
-        db.close()
-        raise _unavailable(path, str(error)) from error
-    except StoreUnavailable:
-        db.close()
-        raise
-    return db
-
-
-def _write_ahead(db: sqlite3.Connection) -> None:
-    """Switch to WAL mode; while others switch too, SQLite answers "locked" without waiting for its turn."""
-    until = SYSTEM_CLOCK.monotonic() + BUSY_TIMEOUT
-    while True:
+    def _transact(self, db: sqlite3.Connection, batch: Sequence[_Work]) -> list[Any]:
+        db.execute("BEGIN IMMEDIATE")
         try:
-            db.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or SYSTEM_CLOCK.monotonic() > until:
-                raise
-        SYSTEM_CLOCK.block(0.01)
+            sheet = Sheet(db, self._clock.now().timestamp())
+            results = [work(sheet) for work in batch]
+            sheet.write()
+            db.execute("COMMIT")
+        except BaseException:
+            db.rollback()
+            raise
+        return results
+
+    def _refuse(self, batch: Sequence[_Work], error: Exception) -> None:
+        for work in batch:
+            failure = unavailable(self._path, str(error))
+            failure.__cause__ = error
+            _answer(partial(work.done.set_exception, failure))
 
 
-def _migrate(db: sqlite3.Connection, path: Path) -> None:
-    version = _version(db)
-    if version == len(MIGRATIONS):
-        return
-    if version > len(MIGRATIONS):
-        raise _from_the_future(path)
-    db.execute("BEGIN IMMEDIATE")
+def _answer(answer: Callable[[], None]) -> None:
     try:
-        for number, name in enumerate(MIGRATIONS[_version(db) :], start=_version(db) + 1):
-            for statement in files("holdfast.stores").joinpath("sql", name).read_text("utf-8").split(";\n"):
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {number}")
-        db.execute("COMMIT")
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
+        answer()
+    except InvalidStateError:
+        return  # nobody waits any more; what could be written is written all the same
 
 
-def _version(db: sqlite3.Connection) -> int:
-    return int(db.execute("PRAGMA user_version").fetchone()[0])
+class SqliteStore:
+    """Everything in one file, which several processes may share; verbs as `holdfast.ports.Store`.
+
+    Leases are kept by `clock.now()`, so the processes of one file must agree on the time of day.
+    """
+
+    def __init__(self, path: Path, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
+        self._worker = _Worker(path, clock)
+        self._write = self._worker.write
+        self._read = self._worker.read
+
+    async def record(self, entry: CallRecord) -> None:
+        await self._write(lambda sheet: sheet.record(entry))
+
+    async def settle(self, attempts: Sequence[AttemptRecord]) -> tuple[Crossing, ...]:
+        return await self._write(lambda sheet: sheet.settle(attempts))
+
+    async def find(self, request_id: str) -> CallRecord | None:
+        found = await self._read(lambda db: rows.calls(db, "WHERE request_id = ?", (request_id,)))
+        return found[0] if found else None
+
+    async def newest(self, limit: int) -> tuple[CallRecord, ...]:
+        return await self._read(lambda db: rows.calls(db, "ORDER BY sequence DESC LIMIT ?", (max(0, limit),)))
+
+    async def attempts_of(self, request_id: str) -> tuple[AttemptRecord, ...]:
+        where = "WHERE request_id = ? ORDER BY number"
+        return await self._read(lambda db: rows.attempts(db, where, (request_id,)))
+
+    async def attempts(self, *, after: str | None = None, limit: int = 1000) -> tuple[AttemptRecord, ...]:
+        where = "WHERE id > ? ORDER BY id LIMIT ?"
+        return await self._read(lambda db: rows.attempts(db, where, (after or "", max(0, limit))))
+
+    async def reprice(self, costs: Mapping[str, tuple[int, str]]) -> int:
+        items, changed = list(costs.items()), 0
+        for start in range(0, len(items), REPRICE):
+            some = items[start : start + REPRICE]
+            changed += await self._write(partial(Sheet.reprice, costs=some))
+        return changed
+
+    async def totals(self) -> Totals:
+        return Totals(**await self._read(totals))
+
+    async def spend(self, query: SpendQuery) -> tuple[Spend, ...]:
+        return await self._read(lambda db: reports.spend(db, query))
+
+    async def prune(self, before: datetime) -> int:
+        total = 0
+        while forgotten := await self._write(lambda sheet: sheet.prune(moment(before))):
+            total += forgotten
+        return total
+
+    async def check(self) -> None:
+        await self._write(lambda sheet: None)
+
+    async def aclose(self) -> None:
+        await asyncio.to_thread(self._worker.stop)
+
+    async def reserve(self, verb: Reserve, attempt: AttemptRecord) -> Hold | Denied:
+        return await self._write(lambda sheet: sheet.reserve(verb, attempt), lapses=True)
+
+    async def extend(self, verbs: Sequence[Extend]) -> None:
+        await self._write(lambda sheet: sheet.extend(verbs))
+
+    async def top_up(self, verb: TopUp) -> Hold | Denied | None:
+        return await self._write(lambda sheet: sheet.top_up(verb))
+
+    async def sweep(self) -> tuple[Crossing, ...]:
+        crossings, has_more = await self._write(Sheet.sweep)
+        while has_more:
+            further, has_more = await self._write(Sheet.sweep)
+            crossings += further
+        return crossings
+
+    async def used(self, windows: Sequence[str]) -> Mapping[str, tuple[int, int]]:
+        return await self._read(lambda db: _used(db, windows))
+
+    async def held(self) -> tuple[Hold, ...]:
+        # By lease and not by id, for that index has no more rows than there are holds.
+        where = "WHERE state = 'held' ORDER BY lease_until"
+        filed = await self._read(lambda db: rows.filed_attempts(db, where, ()))
+        return tuple(sorted((one.hold for one in filed), key=lambda hold: hold.id))
+
+    async def enter(self, run: str, agent: str | None, parent: str | None, at: datetime) -> RunRecord:
+        return await self._write(lambda sheet: sheet.enter(run, agent, parent, at))
+
+    async def run(self, run: str) -> RunRecord | None:
+        found = await self._read(lambda db: rows.runs(db, "WHERE run = ?", (run,)))
+        return found[0] if found else None
+
+    async def runs(self, limit: int) -> tuple[RunRecord, ...]:
+        return await self._read(lambda db: rows.runs(db, "ORDER BY last_at DESC LIMIT ?", (max(0, limit),)))
+
+    async def put(self, kind: str, name: str, body: bytes, *, actor: str, note: str = "") -> int:
+        at = self._clock.now()
+        line = AuditEntry(at=at, actor=actor, action="put", kind=kind, name=name, note=note)
+        return await self._write(lambda sheet: register.put(sheet.db, body, line))
+
+    async def drop(self, kind: str, name: str, *, actor: str, note: str = "") -> bool:
+        at = self._clock.now()
+        line = AuditEntry(at=at, actor=actor, action="drop", kind=kind, name=name, note=note)
+        return await self._write(lambda sheet: register.drop(sheet.db, line))
+
+    async def entries(self, kind: str) -> tuple[Entry, ...]:
+        return await self._read(lambda db: register.entries(db, kind))
+
+    async def revision(self) -> int:
+        return await self._read(register.revision)
+
+    async def audit(self, limit: int) -> tuple[AuditEntry, ...]:
+        return await self._read(lambda db: register.audit(db, limit))
 
 
-def _write(db: sqlite3.Connection, batch: Sequence[_Write]) -> None:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        sums = _sums(db)
-        for write in batch:
-            if write.entry is not None and db.execute(_INSERT, write.row).rowcount == 1:
-                _add(sums, write.entry)
-        db.executemany("UPDATE totals SET value = ? WHERE name = ?", [(str(v), k) for k, v in sums.items()])
-        db.execute("COMMIT")
-    except BaseException:
-        db.rollback()
-        raise
-
-
-def _sums(db: sqlite3.Connection) -> dict[str, int]:
-    return {name: int(value) for name, value in db.execute("SELECT name, value FROM totals")}
-
-
-def _add(sums: dict[str, int], entry: CallRecord) -> None:
-    sums["calls"] += 1
-    sums["input_tokens"] += entry.usage.prompt_tokens
-    sums["output_tokens"] += entry.usage.output_tokens
-    sums["cost_pico"] += entry.cost_pico or 0
-    sums["unpriced"] += entry.cost_pico is None
-
-
-def _row(entry: CallRecord) -> Row:
-    values = {column: getattr(entry, column) for column in COLUMNS}
-    values["at"] = entry.at.isoformat()
-    values["usage"] = msgspec.json.encode(entry.usage.as_mapping()).decode()
-    values["cost_pico"] = None if entry.cost_pico is None else str(entry.cost_pico)
-    return tuple(values.values())
-
-
-def _rows(db: sqlite3.Connection, query: str, arguments: Row) -> tuple[CallRecord, ...]:
-    return tuple(_record(dict(zip(COLUMNS, row, strict=True))) for row in db.execute(query, arguments))
-
-
-def _record(values: dict[str, Any]) -> CallRecord:
-    values["at"] = datetime.fromisoformat(values["at"])
-    values["usage"] = Usage.of(msgspec.json.decode(values["usage"]))
-    values["cost_pico"] = None if values["cost_pico"] is None else int(values["cost_pico"])
-    values["stream"] = bool(values["stream"])
-    values["estimated"] = bool(values["estimated"])
-    return CallRecord(**values)
+def _used(db: sqlite3.Connection, windows: Sequence[str]) -> dict[str, tuple[int, int]]:
+    counters = {key: counter_of(db, key) for key in windows}
+    return {key: (one.settled, one.reserved) for key, one in counters.items() if one is not None}
 
 
 CLOSED = Sentence("it has been closed", ko="이미 닫혔습니다")
-CROWDED = Sentence(f"{QUEUE} records wait for the disk", ko=f"기록 {QUEUE}건이 디스크를 기다리고 있습니다")
+CROWDED = Sentence(f"{QUEUE} writes wait for the disk", ko=f"쓰기 {QUEUE}건이 디스크를 기다리고 있습니다")
 SLOW = Sentence(f"it did not answer within {PATIENCE:g} s", ko=f"{PATIENCE:g}초 안에 응답하지 않았습니다")
-
-
-def _unavailable(path: Path, reason: Sentence | str) -> StoreUnavailable:
-    why = reason if isinstance(reason, Sentence) else Sentence(reason, ko=reason)
-    return StoreUnavailable(
-        Sentence(
-            f"The ledger {path.name} cannot be used: {why.en}. Check the disk and who else holds the file.",
-            ko=f"원장 {path.name}을(를) 쓸 수 없습니다: {why.ko}. 디스크와 파일을 잡고 있는 다른 프로세스를 확인하세요.",
-        )
-    )
-
-
-def _from_the_future(path: Path) -> StoreUnavailable:
-    return StoreUnavailable(
-        Sentence(
-            f"The ledger {path.name} was written by a newer holdfast. Upgrade this one, or use another file.",
-            ko=f"원장 {path.name}은(는) 더 새로운 버전의 holdfast가 기록한 파일입니다. 업그레이드하거나 다른 파일을 쓰세요.",
-        )
-    )

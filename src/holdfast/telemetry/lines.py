@@ -26,7 +26,7 @@ ROOM = 65_536
 """Characters of all texts of one event."""
 MEMBERS = 1_000
 
-_CONFIG = MaskingConfig()
+EVERYTHING = MaskingConfig()
 _OURS = frozenset({"timestamp", "level"})
 _SCALARS = frozenset({int, float, bool, type(None)})
 
@@ -109,22 +109,22 @@ def _worded(value: object) -> str:
 class _Showing:
     """Masks texts, then cuts them: a cut key must not survive."""
 
-    masked: bool
+    config: MaskingConfig | None
     room: int = ROOM
 
     def __call__(self, text: str) -> str:
-        shown = mask(text, _CONFIG) if self.masked else text
+        shown = text if self.config is None else mask(text, self.config)
         limit = max(0, min(SHOWN, self.room))
         self.room -= min(len(shown), limit)
         return shown if len(shown) <= limit else f"{shown[:limit]}… [+{len(shown) - limit} characters]"
 
 
-def masking(masked: bool) -> Processor:
-    """The last processor before rendering: texts and metadata masked and cut."""
-    judge: Callable[[str], Any] = _CONFIG.judge if masked else _nothing
+def masking(config: MaskingConfig | None) -> Processor:
+    """The last processor before rendering: texts and metadata masked, if there is a `config`, and cut."""
+    judge: Callable[[str], Any] = _nothing if config is None else config.judge
 
     def show(_logger: object, _name: str, event: EventDict) -> EventDict:
-        text = _Showing(masked)
+        text = _Showing(config)
         shown: EventDict = {}
         for name, value in event.items():
             if isinstance(value, str) and name not in _OURS:

@@ -14,7 +14,9 @@ from structlog.typing import EventDict, Processor
 from holdfast.clock import SYSTEM_CLOCK, Clock
 from holdfast.errors import ConfigError
 from holdfast.language import Sentence
-from holdfast.telemetry.lines import RENDER, Record, masking, ordered, short, snapshot
+from holdfast.parts.redactor import Redactor
+from holdfast.policy.masking import MaskingConfig
+from holdfast.telemetry.lines import EVERYTHING, RENDER, Record, masking, ordered, short, snapshot
 from holdfast.telemetry.sink import Sink, Stream, sink_of
 from holdfast.wire.usage import Usage
 
@@ -36,7 +38,8 @@ class AgentLogger:
 
     Args:
         agent_id: stands on every line.
-        mask_sensitive: secrets and personal data become marks such as `[key]`; `False` shows them as they are.
+        mask_sensitive: secrets and personal data become marks such as `[key]`; a `Redactor` masks by its own
+            rules, `False` shows everything as it is.
         level: the least level that is logged.
         stream: any text stream; by default whatever `sys.stderr` is when the line is written.
         keep: how many of the newest entries stay in memory for `entries`.
@@ -50,7 +53,7 @@ class AgentLogger:
         self,
         agent_id: str | None = None,
         *,
-        mask_sensitive: bool = True,
+        mask_sensitive: bool | Redactor = True,
         level: Level | str = "info",
         stream: Stream | None = None,
         keep: int = 1_000,
@@ -63,11 +66,12 @@ class AgentLogger:
                     ko=f"AgentLogger(keep={keep})는 음수입니다. 보관할 항목 수를 주세요. 0이면 보관하지 않습니다.",
                 )
             )
+        config = _rules(mask_sensitive)
         self._agent_id = agent_id
         self._least = _rank(level)
         self._clock = clock or SYSTEM_CLOCK
         self._kept: deque[Record] = deque(maxlen=keep)
-        self._render: tuple[Processor, ...] = (ordered, masking(mask_sensitive), RENDER)
+        self._render: tuple[Processor, ...] = (ordered, masking(config), RENDER)
         self._sink: Sink = sink_of(stream, partial(_missing, self._clock))
         self._closed = False
         chain: list[Processor] = [self._identify, _copy, self._hand_over]
@@ -182,6 +186,16 @@ def _copy(_logger: object, _level: str, event: EventDict) -> EventDict:
     if metadata := event.get("metadata"):
         event["metadata"] = snapshot(metadata)
     return event
+
+
+def _rules(mask_sensitive: bool | Redactor) -> MaskingConfig | None:
+    match mask_sensitive:
+        case Redactor():
+            return mask_sensitive.config
+        case True:
+            return EVERYTHING
+        case False:
+            return None
 
 
 def _rank(level: str) -> int:

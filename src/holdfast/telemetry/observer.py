@@ -1,82 +1,82 @@
 """From events to log lines."""
 
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import cast
+
 from holdfast.events import (
     AttemptFailed,
+    BudgetAlerted,
+    BudgetLadder,
+    CallCut,
     CallEnded,
     CircuitChanged,
     Event,
     GateChanged,
     InputFlagged,
     Observer,
+    OrderUnreadable,
+    OutputFlagged,
     RequestCrashed,
+    ResultFenced,
+    RunStopped,
+    RunUncounted,
+    RunWarned,
     SettleFailed,
+    ToolChanged,
+    ToolHeld,
 )
-from holdfast.telemetry.logs import AgentLogger
+from holdfast.telemetry.logs import AgentLogger, Level
+
+LINES: Mapping[type[Event], tuple[Level, str]] = {
+    AttemptFailed: ("warn", "attempt failed"),
+    BudgetAlerted: ("warn", "budget alert"),
+    BudgetLadder: ("warn", "budget ladder"),
+    CallCut: ("warn", "call cut"),
+    CircuitChanged: ("warn", "circuit changed"),
+    GateChanged: ("warn", "gate changed"),
+    InputFlagged: ("warn", "input flagged"),
+    OrderUnreadable: ("error", "order unreadable"),
+    OutputFlagged: ("warn", "output flagged"),
+    RequestCrashed: ("error", "request crashed"),
+    ResultFenced: ("warn", "result fenced"),
+    RunStopped: ("error", "run stopped"),
+    RunUncounted: ("error", "run not counted"),
+    RunWarned: ("warn", "run warned"),
+    SettleFailed: ("error", "settle failed"),
+    ToolChanged: ("warn", "tool changed"),
+    ToolHeld: ("warn", "tool held"),
+}
+NAMES = {"request_id": "call", "retry_after": "retry_after_s", "wait": "wait_s", "level": "step"}
+"""Members that a line has another name for: units are said, and a line has a request id and a level of its own."""
 
 
 def logged(logger: AgentLogger) -> Observer:
     """An observer that writes every event to `logger`."""
 
     def observe(event: Event) -> None:
-        match event:
-            case CallEnded():
-                _log_call(logger, event)
-            case AttemptFailed():
-                logger.warn(
-                    "attempt failed",
-                    call=event.request_id,
-                    upstream=event.upstream,
-                    attempt=event.attempt,
-                    kind=event.kind,
-                    status=event.status,
-                    blame=event.blame,
-                    wait_s=event.wait,
-                )
-            case CircuitChanged() | GateChanged():
-                _log_change(logger, event)
-            case InputFlagged():
-                logger.warn(
-                    "input flagged", call=event.request_id, rules=list(event.rules), score=event.score
-                )
-            case SettleFailed():
-                logger.error("settle failed", guard=event.guard, error=event.error)
-            case RequestCrashed():
-                logger.error(
-                    "request crashed",
-                    call=event.request_id,
-                    place=event.place,
-                    error=event.error,
-                    trace=event.trace,
-                )
+        if isinstance(event, CallEnded):
+            _log_call(logger, event)
+            return
+        level, message = LINES[type(event)]
+        logger.log("error" if _calls_for_a_person(event) else level, message, _members(event))
 
     return observe
 
 
-def _log_change(logger: AgentLogger, event: CircuitChanged | GateChanged) -> None:
-    match event:
-        case CircuitChanged():
-            logger.warn(
-                "circuit changed",
-                circuit=event.circuit,
-                before=event.before,
-                after=event.after,
-                reason=event.reason,
-                retry_after_s=event.retry_after,
-            )
-        case GateChanged():
-            # A spent account and a rejected key wait for a person; the other gates open by themselves.
-            calls_for_a_person = event.state == "closed" and event.gate in ("spend", "credential")
-            logger.log(
-                "error" if calls_for_a_person else "warn",
-                "gate changed",
-                {
-                    "gate": event.gate,
-                    "place": event.place,
-                    "state": event.state,
-                    "reason": event.reason,
-                    "retry_after_s": event.retry_after,
-                },
-            )
+def _calls_for_a_person(event: Event) -> bool:
+    """A spent account and a rejected key wait for somebody; the other gates open by themselves."""
+    return (
+        isinstance(event, GateChanged) and event.state == "closed" and event.gate in ("spend", "credential")
+    )
+
+
+def _members(event: Event) -> dict[str, object]:
+    return {NAMES.get(spec.name, spec.name): _plain(getattr(event, spec.name)) for spec in fields(event)}
+
+
+def _plain(value: object) -> object:
+    return list(cast("tuple[object, ...]", value)) if isinstance(value, tuple) else value
 
 
 def _log_call(logger: AgentLogger, event: CallEnded) -> None:

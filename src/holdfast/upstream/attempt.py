@@ -2,9 +2,11 @@
 
 import asyncio
 from dataclasses import dataclass
+from math import inf
 
+from holdfast.call import Call
 from holdfast.clock import Clock
-from holdfast.pipeline import Call
+from holdfast.policy.estimate import input_bound
 from holdfast.policy.failure import Failure, Kind, Phase
 from holdfast.policy.routing import Account
 from holdfast.upstream.client import Connection, TransportFailed, read_whole
@@ -58,12 +60,21 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """How one attempt is made; `stall` is the longest silence of a stream in seconds."""
+    """How one attempt is made.
+
+    Attributes:
+        upstream: whom it asks.
+        account: on whose account.
+        clock: what its deadline is read from.
+        stall: seconds that a stream may be silent.
+        first_byte: seconds until a plain answer must begin, where somebody else could be asked instead.
+    """
 
     upstream: Upstream
     account: Account
     clock: Clock
     stall: float
+    first_byte: float = inf
 
     async def open(self, call: Call) -> Whole | Held | Failed:
         """Send the call and wait until its answer is complete or its first content is there.
@@ -78,20 +89,25 @@ class Attempt:
             return _failed("connect" if connecting else "sent", "connect_error" if connecting else "reset")
         except TimeoutError:
             return _failed("sent", "first_byte_timeout")
+        call.tally.is_answering = connection.status == 200 and not call.request.stream
         try:
             result = await self._read(call, connection)
         except BaseException:
             await connection.aclose()
             raise
+        call.tally.is_answering = False
         if not isinstance(result, Held):
             await connection.aclose()
+        if not isinstance(result, Failed):
+            result.meter.prompt_bound = input_bound(call.request)
+            result.meter.output_bound = call.request.max_tokens
         return result
 
     def _left(self, call: Call) -> float:
         return max(0.0, call.deadline - self.clock.monotonic())
 
     def _patience(self, call: Call) -> float:
-        return min(self._left(call), self.stall) if call.request.stream else self._left(call)
+        return min(self._left(call), self.stall if call.request.stream else self.first_byte)
 
     async def _read(self, call: Call, connection: Connection) -> Whole | Held | Failed:
         kind = get(connection.headers, "content-type") or ""
@@ -104,9 +120,7 @@ class Attempt:
             if connection.status != 200:
                 # How it failed is known, only not in which words.
                 return Failed(failure=self._failure(connection), meter=Meter())
-            return _failed(
-                "response", "reset" if isinstance(error, TransportFailed) else "first_byte_timeout"
-            )
+            return _failed("response", "reset" if isinstance(error, TransportFailed) else "stall")
         return self._judge(connection, body)
 
     def _judge(self, connection: Connection, body: bytes) -> Whole | Failed:
@@ -156,7 +170,8 @@ class _Holding:
             return self._refused(meter.error, meter, metered[-1].data)
         if _is_decided(meter):
             return self._held(meter, splitter, metered, waiting)
-        return self._broken("truncated", meter, splitter, metered)
+        # A proper end without a message: a 200 that says nothing, as a plain one may.
+        return self._broken("truncated" if meter.started else "unreadable_body", meter, splitter, metered)
 
     async def _until_decided(self, meter: Meter, splitter: Splitter, metered: list[Event]) -> list[Event]:
         """Show the meter each event up to the first that decides; those that came along behind it."""

@@ -1,20 +1,21 @@
 """The inner ring: targets, gates, circuits, retry and failover under one deadline."""
 
-import asyncio
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 
+from holdfast.call import Call, Response, Spent, Unanswered
 from holdfast.clock import Clock, Dice
-from holdfast.errors import DeadlineExceeded, Refused, UnknownModel
+from holdfast.errors import BudgetExhausted, DeadlineExceeded, HoldfastError, Refused, UnknownModel
 from holdfast.events import AttemptFailed, Observer, unobserved
 from holdfast.language import Sentence
-from holdfast.pipeline import Call, Response, Spent, Unanswered
-from holdfast.policy.estimate import used_in_vain
+from holdfast.policy.estimate import input_bound, used_in_vain
 from holdfast.policy.failure import Charge, Failure, Ruling, rule
+from holdfast.policy.pacing import Size
 from holdfast.policy.permit import Outcome
 from holdfast.policy.retry import FLOOR_JITTER, RetryBudget, RetryConfig
-from holdfast.policy.routing import Target
+from holdfast.policy.routing import Target, may_follow
 from holdfast.upstream.attempt import Attempt, Failed, Held, Whole
 from holdfast.upstream.bodies import StreamBody, WholeBody
 from holdfast.upstream.circuits import Circuits
@@ -22,13 +23,23 @@ from holdfast.upstream.destinations import Destinations
 from holdfast.upstream.ending import final_answer
 from holdfast.upstream.gates import Gates
 from holdfast.upstream.journey import Journey, Lost
+from holdfast.upstream.pacing import Pacing
 from holdfast.upstream.passage import Passage, Passages
+from holdfast.upstream.probes import Probes
 from holdfast.upstream.request import Upstream
 from holdfast.wire.headers import DEGRADED, Headers, without
 from holdfast.wire.meter import Meter
+from holdfast.wire.usage import Usage
 
-CALLER_LEFT: Charge = rule(Failure(phase="sent", kind="client_gone")).charge
+LEFT = Failed(failure=Failure(phase="sent", kind="client_gone"), meter=Meter())
+CALLER_LEFT: Charge = rule(LEFT.failure).charge
 """What an attempt costs whose caller left while nothing had come: the upstream may have worked on it."""
+
+SILENT: Ruling = rule(Failure(phase="sent", kind="first_byte_timeout"))
+"""What follows from an upstream that never began to answer."""
+
+TOKEN_TIME = 3600.0 / 128_000
+"""Seconds that a token of a plain answer may take: the official SDKs reckon 128,000 of them an hour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +56,8 @@ class Attempts:
     dice: Dice
     observe: Observer = unobserved
     substitutes: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    pacing: Pacing | None = None
+    probes: Probes | None = None
     _destinations: Destinations = field(init=False, repr=False)
     _passages: Passages = field(init=False, repr=False)
     _spending: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
@@ -52,7 +65,8 @@ class Attempts:
     def __post_init__(self) -> None:
         destinations = Destinations(upstreams=self.upstreams, substitutes=self.substitutes)
         object.__setattr__(self, "_destinations", destinations)
-        object.__setattr__(self, "_passages", Passages(circuits=self.circuits, gates=self.gates))
+        passages = Passages(circuits=self.circuits, gates=self.gates, probes=self.probes)
+        object.__setattr__(self, "_passages", passages)
 
     async def __call__(self, call: Call) -> Response | Unanswered:
         """The answer, or the upstream's own word of refusal; what cannot be answered is `Unanswered`.
@@ -64,7 +78,7 @@ class Attempts:
         journey = self._destinations.journey(call, limit)
         if journey is None:
             raise _not_served(call.request.model)
-        while self._may_go_on(journey) and (target := journey.next()) is not None:
+        while self._may_go_on(journey) and (target := journey.next(self._is_unhurried)) is not None:
             response = await self._try(journey, target)
             if response is not None:
                 return response
@@ -73,40 +87,109 @@ class Attempts:
     async def _try(self, journey: Journey, target: Target) -> Response | None:
         """Try one target until it answers (its answer) or there is no point in going on here (`None`)."""
         retries, journey.last_cost = 0, None
+        await self._pace(journey, target)
         while True:
-            passage = self._passages.ask(target)
+            passage = await self._passages.admit(target)
             if isinstance(passage, Refused):
                 journey.refusals.append(passage)
                 return None
+            sent = await self._paid(journey, target, passage)
+            if isinstance(sent, Refused):
+                journey.refusals.append(sent)
+                return None
             journey.call.tally.attempts += 1
             left = self._left(journey)
-            result = await self._attempt(journey.call_to(target), target, passage)
+            result = await self._attempt(journey, sent, target, passage)
+            self._learn(target, result)
             if not isinstance(result, Failed):
-                return self._answer(journey, target, passage, result)
+                return self._answer(journey, sent, target, passage, result)
             ruling = self._judge(journey, result.failure, left)
             passage.failed(result, ruling)
             lost = Lost(target=target, failed=result, ruling=ruling, at=self.clock.monotonic())
-            _charge(journey.call, target, ruling.charge, result.meter)
             journey.lost = lost
+            spent = _charge(sent, target, ruling.charge, result)
+            if sent.purse is not None:
+                await sent.purse.lost(spent)
             wait = self._wait(journey, lost, retries)
-            self._announce(journey, lost, wait)
+            self.observe(_told(journey, lost, wait))
             if wait is None:
                 return None
             retries += 1
             await self.clock.sleep(wait)
 
-    async def _attempt(self, call: Call, target: Target, passage: Passage) -> Whole | Held | Failed:
+    async def _paid(self, journey: Journey, target: Target, passage: Passage) -> Call | Refused:
+        """The call as it may be sent there, once money is held for it; or the budget that has none left."""
+        call = journey.call_to(target)
+        call.tally.asked_model = call.request.model
+        stopped = None if call.barrier is None else call.barrier(call.request.model)
+        if stopped is not None:
+            passage.ended(Outcome.NEUTRAL)
+            return stopped
+        if call.purse is None:
+            return call
         try:
-            upstream = next(upstream for upstream in self.upstreams if upstream.name == target.upstream)
-            attempt = Attempt(upstream=upstream, account=target.account, clock=self.clock, stall=self.stall)
+            return await call.purse.hold(journey.attempts + 1, target.upstream, call)
+        except BaseException as error:
+            passage.ended(Outcome.NEUTRAL)
+            if isinstance(error, BudgetExhausted):
+                return error
+            raise
+
+    def _is_unhurried(self, call: Call, target: Target) -> bool:
+        """Whether the limits of an upstream's account have room for a call now, as far as it told."""
+        return self.pacing is None or self.pacing.wait(target, _size(call)) == 0.0
+
+    async def _pace(self, journey: Journey, target: Target) -> None:
+        """Wait, if it is worth it, until the upstream's own limits have room: cheaper than to be told so by a 429."""
+        if self.pacing is None:
+            return
+        wait = self.pacing.wait(target, _size(journey.call))
+        if 0 < wait < min(self.retry.patience, self._left(journey)):
+            await self.clock.sleep(wait)
+
+    def _learn(self, target: Target, result: Whole | Held | Failed) -> None:
+        """Take note of what an answer says about the limits of its account."""
+        answer = result.answer if isinstance(result, Failed) else result
+        if self.pacing is not None and answer is not None:
+            self.pacing.observe(target, answer.headers)
+
+    async def _attempt(
+        self, journey: Journey, call: Call, target: Target, passage: Passage
+    ) -> Whole | Held | Failed:
+        try:
+            attempt = Attempt(
+                upstream=next(upstream for upstream in self.upstreams if upstream.name == target.upstream),
+                account=target.account,
+                clock=self.clock,
+                stall=self.stall,
+                first_byte=self._first_byte(journey, target),
+            )
+            if self.pacing is not None:
+                self.pacing.sent(target, _size(call))
             return await attempt.open(call)
         except BaseException as error:
             passage.ended(Outcome.NEUTRAL)
-            if isinstance(error, asyncio.CancelledError):
-                _charge(call, target, CALLER_LEFT, Meter())
+            if not isinstance(error, HoldfastError):
+                # Also after a fault of our own: whether it came before or behind the sending, nobody can tell.
+                _charge(call, target, "presume_full" if call.tally.is_answering else CALLER_LEFT, LEFT)
             raise
 
-    def _answer(self, journey: Journey, target: Target, passage: Passage, result: Whole | Held) -> Response:
+    def _first_byte(self, journey: Journey, target: Target) -> float:
+        """Seconds until a plain answer must begin: as long as it may take to write, if others are left to ask."""
+        asked = journey.call.request
+        elsewhere = any(
+            may_follow(other, target, SILENT, asked=asked.model) and self._passages.is_free(other)
+            for other in journey.waiting
+        )
+        if not elsewhere or journey.attempts >= journey.limit:
+            return inf
+        return max(self.stall, (asked.max_tokens or 0) * TOKEN_TIME)
+
+    def _answer(
+        self, journey: Journey, sent: Call, target: Target, passage: Passage, result: Whole | Held
+    ) -> Response:
+        if sent.purse is not None:
+            sent.purse.watch(journey.attempts, result.meter)
         with self._spending:
             self.budgets[target.upstream].succeeded(journey.last_cost)
         self._destinations.settle(journey, target)
@@ -119,12 +202,13 @@ class Attempts:
                 body = StreamBody(result, clock=self.clock, stall=self.stall, ended=passage.ended)
         return Response(
             status=result.status,
-            headers=_marked(result.headers, journey.degraded(target)),
+            headers=_marked(result.headers, (*journey.degraded(target), *sent.degraded)),
             body=body,
             meter=result.meter,
             length=len(result.body) if isinstance(result, Whole) else None,
             attempts=journey.attempts,
             upstream=target.upstream,
+            asked_model=target.model,
         )
 
     def _judge(self, journey: Journey, failure: Failure, left: float) -> Ruling:
@@ -159,28 +243,16 @@ class Attempts:
     def _may_stay(self, journey: Journey, lost: Lost) -> bool:
         """Whether attempts are left for here: one is kept for another target that could answer.
 
-        After a rate limit the other target comes first: it costs no wait.
+        After a rate limit the other target comes first: it costs no wait. So it does after the long silence
+        of an upstream from which a plain answer was wanted: a second one could take all the time there is.
         """
         elsewhere = any(
             journey.may_go_to(target) and self._passages.is_free(target) for target in journey.waiting
         )
-        if elsewhere and lost.ruling.gate is not None:
+        silent = lost.failed.failure.kind == "first_byte_timeout" and not journey.call.request.stream
+        if elsewhere and (silent or lost.ruling.gate is not None):
             return False
         return journey.attempts + elsewhere < journey.limit
-
-    def _announce(self, journey: Journey, lost: Lost, wait: float | None) -> None:
-        failure = lost.failed.failure
-        self.observe(
-            AttemptFailed(
-                request_id=journey.call.request_id,
-                upstream=lost.target.upstream,
-                attempt=journey.attempts,
-                kind=failure.kind,
-                status=failure.status,
-                blame=lost.ruling.blame,
-                wait=wait,
-            )
-        )
 
     def _left(self, journey: Journey) -> float:
         return journey.call.deadline - self.clock.monotonic()
@@ -211,19 +283,48 @@ class Attempts:
         return replace(lost.ruling, final=replace(final, retry_after=wait or None))
 
 
+def _told(journey: Journey, lost: Lost, wait: float | None) -> AttemptFailed:
+    """An attempt that failed, as it is announced."""
+    failure = lost.failed.failure
+    return AttemptFailed(
+        request_id=journey.call.request_id,
+        upstream=lost.target.upstream,
+        attempt=journey.attempts,
+        kind=failure.kind,
+        status=failure.status,
+        blame=lost.ruling.blame,
+        wait=wait,
+    )
+
+
+def _size(call: Call) -> Size:
+    """What a call needs of an account's limits; output counts there as it is written."""
+    return Size(input_tokens=input_bound(call.request), output_tokens=0)
+
+
 def _marked(headers: Headers, marks: Sequence[str]) -> Headers:
     """The headers with a mark of ours; no upstream can set it."""
     own = without(headers, DEGRADED)
-    return (*own, (DEGRADED, ", ".join(marks))) if marks else own
+    return (*own, (DEGRADED, ", ".join(dict.fromkeys(marks)))) if marks else own
 
 
-def _charge(call: Call, target: Target, charge: Charge, seen: Meter) -> None:
-    """Note what an attempt has cost that came to nothing: it is paid for, whatever comes after it."""
-    if charged := used_in_vain(charge, seen.usage, call.request):
-        usage, estimated = charged
-        model = seen.model or target.model
-        spent = Spent(upstream=target.upstream, model=model, usage=usage, estimated=estimated)
-        call.tally.spent.append(spent)
+def _charge(call: Call, target: Target, charge: Charge, failed: Failed) -> Spent:
+    """Note an attempt that came to nothing, and what it has cost: it is paid for, whatever comes after it."""
+    seen = failed.meter
+    charged = used_in_vain(charge, seen.usage if seen.started else None, call.request)
+    usage, estimated = charged or (Usage(), False)
+    spent = Spent(
+        upstream=target.upstream,
+        model=target.model,
+        served_model=seen.model,
+        usage=usage,
+        estimated=estimated,
+        number=call.tally.attempts,
+        kind=failed.failure.kind,
+        status=failed.failure.status,
+    )
+    call.tally.spent.append(spent)
+    return spent
 
 
 def _retries(ruling: Ruling, limit: int) -> int:

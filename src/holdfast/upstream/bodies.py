@@ -15,8 +15,12 @@ MESSAGE_STOP = emit("message_stop", b'{"type":"message_stop"}')
 LINGER = 1.0
 """Seconds that a stream may take to close, or to send its last event, once all its content has come."""
 
+LARGEST_STREAM = 256 * 1024 * 1024
+"""Bytes of one streamed answer; the longest that a model can write stays far below."""
+
 INTERRUPTED = "The answer broke off before its end; what was delivered is incomplete."
 STALLED = "The answer fell silent before its end; what was delivered is incomplete."
+ENDLESS = "The answer grew beyond all bounds and was cut off; what was delivered is incomplete."
 
 
 class WholeBody:
@@ -43,6 +47,7 @@ class StreamBody:
 
     `ended` hears once how it went: OK, FAIL, or NEUTRAL when the client went away. Silence of `stall`
     seconds is a break; pings and comments are no content, and a reader who takes his time is no silence.
+    More than `LARGEST_STREAM` bytes are a break, too.
     """
 
     def __init__(self, held: Held, *, clock: Clock, stall: float, ended: Callable[[Outcome], None]) -> None:
@@ -55,6 +60,7 @@ class StreamBody:
         self._stall = stall
         self._ended: Callable[[Outcome], None] | None = ended
         self._silence = 0.0
+        self._size = 0
 
     def __aiter__(self) -> Self:
         return self
@@ -87,7 +93,11 @@ class StreamBody:
         except TimeoutError:
             return self._break_off("timeout_error", STALLED)
         self._silence += self._clock.monotonic() - asked
-        return self._release(events) if chunk else self._finish()
+        self._size += len(chunk)
+        released = self._release(events) if chunk else self._finish()
+        if self._size > LARGEST_STREAM and self._ended is not None:
+            return released + self._break_off("api_error", ENDLESS)
+        return released
 
     @property
     def _patience(self) -> float:

@@ -2,12 +2,13 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import fields
 
 from holdfast.clock import Clock, Dice
 from holdfast.events import CircuitChanged, Observer, unobserved
 from holdfast.parts.breaker import CircuitBreaker
-from holdfast.policy.breaker import BreakerConfig, Transition
+from holdfast.policy.breaker import BreakerConfig, Transition, Word
 from holdfast.policy.routing import Target, circuit_name
 
 KEPT = 1_000
@@ -15,17 +16,32 @@ KEPT = 1_000
 
 TUNING = tuple(spec.name for spec in fields(BreakerConfig))
 
+Tell = Callable[[str, Transition], None]
+
+
+def untold(circuit: str, change: Transition) -> None:
+    """Tells nobody."""
+
 
 class Circuits:
-    """Finds the circuit of a target, or begins one; safe from any thread."""
+    """Finds the circuit of a target, or begins one; safe from any thread.
+
+    `tell` hears of every move, too: it is set, if at all, before the first call.
+    """
 
     def __init__(
-        self, config: BreakerConfig, *, clock: Clock, dice: Dice, observe: Observer = unobserved
+        self,
+        config: BreakerConfig,
+        *,
+        clock: Clock,
+        dice: Dice,
+        observe: Observer = unobserved,
     ) -> None:
         self._config = config
         self._clock = clock
         self._dice = dice
         self._observe = observe
+        self.tell: Tell = untold
         self._lock = threading.Lock()
         self._circuits: OrderedDict[str, CircuitBreaker] = OrderedDict()
 
@@ -52,6 +68,13 @@ class Circuits:
         with self._lock:
             circuit = self._circuits.get(target)
         return "closed" if circuit is None else circuit.state
+
+    def follow(self, target: str, word: Word) -> None:
+        """Let the circuit of a target follow a peer's; one never used has nothing to close."""
+        with self._lock:
+            is_known = target in self._circuits
+        if is_known or word.state == "open":
+            self.of(target).follow(word)
 
     def unreachable(self, target: Target) -> None:
         """Nobody could connect for a target: one failure for every other model of its upstream, too.
@@ -85,3 +108,4 @@ class Circuits:
                 retry_after=change.retry_after,
             )
         )
+        self.tell(target, change)

@@ -8,12 +8,14 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import Self
 
+from holdfast.call import Body, Call, Response, Spent, Unanswered
 from holdfast.errors import HoldfastError
-from holdfast.pipeline import Body, Call, Response, Send, Unanswered, finish
+from holdfast.pipeline import Send, finish
 from holdfast.wire.errors import ApiError, error_event, from_holdfast, type_of
 from holdfast.wire.headers import Headers, get
 from holdfast.wire.meter import Meter
 from holdfast.wire.sse import ping
+from holdfast.wire.usage import Usage
 
 PING_EVERY = 10.0
 """Seconds between two pings; clients give up on a line that is silent for much longer."""
@@ -38,7 +40,7 @@ class EarlyCommit:
         try:
             await asyncio.wait({ring}, timeout=self.after)
         except BaseException:
-            await finish(_abandon(ring))
+            await finish(_forgo(ring, call))
             raise
         return ring.result() if ring.done() else PendingBody(ring, call).response
 
@@ -133,9 +135,31 @@ def _no_stream(status: int) -> ApiError:
     )
 
 
-async def _abandon(ring: Found) -> None:
+async def _abandon(ring: Found) -> Response | None:
     """End the search for an answer, and hang up on one that was found already."""
     ring.cancel()
     await asyncio.wait({ring})
     if not ring.cancelled() and ring.exception() is None and isinstance(found := ring.result(), Response):
         await found.body.aclose()
+        return found
+    return None
+
+
+async def _forgo(ring: Found, call: Call) -> None:
+    """Leave without an answer; one that came in this very moment goes to the call's tally: it is billed all the same."""
+    found = await _abandon(ring)
+    if found is None or found.attempts <= len(call.tally.spent):
+        return
+    meter = found.meter
+    call.tally.spent.append(
+        Spent(
+            upstream=found.upstream or "",
+            model=found.asked_model or call.request.model,
+            served_model=meter.model,
+            usage=Usage() if meter.is_unbilled else meter.usage,
+            estimated=meter.estimated,
+            number=found.attempts,
+            kind="client_gone",
+            status=found.status,
+        )
+    )

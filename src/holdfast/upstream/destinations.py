@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from holdfast.pipeline import Call
+from holdfast.call import Call
 from holdfast.policy.routing import Target, serves
 from holdfast.upstream.journey import Journey
 from holdfast.upstream.request import Upstream

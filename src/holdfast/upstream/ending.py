@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 
+from holdfast.call import Response
 from holdfast.errors import (
     DeadlineExceeded,
     HoldfastError,
@@ -11,7 +12,6 @@ from holdfast.errors import (
     UpstreamUnavailable,
 )
 from holdfast.language import Sentence
-from holdfast.pipeline import Response
 from holdfast.policy.failure import Failure, Final, Ruling
 from holdfast.upstream.attempt import Failed, Whole
 from holdfast.upstream.bodies import WholeBody

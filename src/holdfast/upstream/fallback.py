@@ -12,9 +12,10 @@ from typing import Any, Self
 
 import msgspec
 
+from holdfast.call import Body, Call, Response, Unanswered
 from holdfast.clock import Clock
 from holdfast.errors import HoldfastError
-from holdfast.pipeline import Body, Call, Response, Send, Unanswered
+from holdfast.pipeline import Send
 from holdfast.policy.fallback import (
     LARGEST,
     WHOLE,

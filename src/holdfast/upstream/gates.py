@@ -2,10 +2,11 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from math import inf
+from typing import Literal
 
 from holdfast.clock import Clock, Dice
 from holdfast.errors import BudgetExhausted, RateLimited, Refused, Unauthenticated
@@ -48,6 +49,13 @@ class Place:
 
     def __str__(self) -> str:
         return "/".join(part for part in (self.upstream, self.credential, self.model) if part is not None)
+
+
+Tell = Callable[[Place, GateMove], None]
+
+
+def untold(place: Place, move: GateMove) -> None:
+    """Tells nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +123,23 @@ class Gates:
     """Finds the gates of an attempt, asks all of them at once, and tells them how it went; thread-safe.
 
     A gate is kept while it has something to remember: calls under way, a closing, a limit. Beyond `KEPT`
-    of one name the one unused longest begins afresh.
+    of one name the one unused longest begins afresh. `tell` hears of every move, too: it is set, if at all,
+    before the first call.
     """
 
     def __init__(
-        self, config: GateConfig, *, clock: Clock, dice: Dice, observe: Observer = unobserved
+        self,
+        config: GateConfig,
+        *,
+        clock: Clock,
+        dice: Dice,
+        observe: Observer = unobserved,
     ) -> None:
         self._config = config
         self._clock = clock
         self._dice = dice
         self._observe = observe
+        self.tell: Tell = untold
         self._lock = threading.Lock()
         self._gates: Mapping[GateName, OrderedDict[Place, Gate]] = {name: OrderedDict() for name in NAMES}
 
@@ -135,8 +150,8 @@ class Gates:
         with self._lock:
             gates = self._found(_places(upstream, credential, model, organisation))
             refusal = _refusal(gates, self._clock.monotonic())
-            events = self._changes(gates)
-        self._announce(events)
+            moves = self._changes(gates)
+        self._announce(moves)
         return refusal
 
     def admit(
@@ -155,8 +170,8 @@ class Gates:
             if answer is None:
                 gates = [(place, self._of(place)) for place in places]
                 answer = Pass(tuple((place, gate, gate.grant(now=now)) for place, gate in gates))
-            events = self._changes(gates)
-        self._announce(events)
+            moves = self._changes(gates)
+        self._announce(moves)
         return answer
 
     def begin(self, admission: Pass) -> None:
@@ -165,8 +180,8 @@ class Gates:
             now = self._clock.monotonic()
             for _, gate, permit in admission.permits:
                 gate.begin(permit, now=now)
-            events = self._changes(admission.gates)
-        self._announce(events)
+            moves = self._changes(admission.gates)
+        self._announce(moves)
 
     def report(self, admission: Pass, outcome: Outcome) -> None:
         """An attempt is over and closes no gate; the second time this changes nothing."""
@@ -197,8 +212,8 @@ class Gates:
             now = self._clock.monotonic()
             gates = [pair for kept in self._gates.values() for pair in kept.items()]
             standings = [(place, gate.standing(now=now)) for place, gate in gates]
-            events = self._changes(gates)
-        self._announce(events)
+            moves = self._changes(gates)
+        self._announce(moves)
         return {place: seen for place, seen in standings if not isinstance(seen, Open)}
 
     def open(self, place: Place) -> None:
@@ -207,8 +222,19 @@ class Gates:
             gates = self._found((place,))
             for _, gate in gates:
                 gate.open(now=self._clock.monotonic())
-            events = self._changes(gates)
-        self._announce(events)
+            moves = self._changes(gates)
+        self._announce(moves)
+
+    def follow(
+        self, place: Place, state: Literal["open", "closed"], *, at: float, retry_after: float | None
+    ) -> None:
+        """Let a gate follow a peer's that moved at `at`; one never closed has nothing to open."""
+        with self._lock:
+            gates = [(place, self._of(place))] if state == "closed" else self._found((place,))
+            for _, gate in gates:
+                gate.adopt(state, now=self._clock.monotonic(), at=at, retry_after=retry_after)
+            moves = self._changes(gates)
+        self._announce(moves)
 
     def _settle(
         self, admission: Pass, outcome: Outcome, *, closes: GateName | None, wait: float | None
@@ -220,8 +246,8 @@ class Gates:
                     gate.close(permit, now=now, roll=roll, wait=wait)
                 else:
                     gate.report(permit, outcome, now=now)
-            events = self._changes(admission.gates)
-        self._announce(events)
+            moves = self._changes(admission.gates)
+        self._announce(moves)
 
     def _found(self, places: Iterable[Place]) -> list[tuple[Place, Gate]]:
         return [(place, gate) for place in places if (gate := self._gates[place.gate].get(place))]
@@ -237,19 +263,20 @@ class Gates:
             kept.move_to_end(place)
         return gate
 
-    def _changes(self, gates: Iterable[tuple[Place, Gate]]) -> list[GateChanged]:
+    def _changes(self, gates: Iterable[tuple[Place, Gate]]) -> list[tuple[Place, GateMove]]:
         """What has happened to these gates; those with nothing to remember are forgotten."""
-        events: list[GateChanged] = []
+        moves: list[tuple[Place, GateMove]] = []
         for place, gate in gates:
-            events += [_event(place, move) for move in gate.take_moves()]
+            moves += [(place, move) for move in gate.take_moves()]
             kept = self._gates[place.gate]
             if gate.is_idle and kept.get(place) is gate:
                 del kept[place]
-        return events
+        return moves
 
-    def _announce(self, events: Iterable[GateChanged]) -> None:
-        for event in events:
-            self._observe(event)
+    def _announce(self, moves: Iterable[tuple[Place, GateMove]]) -> None:
+        for place, move in moves:
+            self._observe(_event(place, move))
+            self.tell(place, move)
 
 
 def fingerprint(key: str) -> str:

@@ -6,6 +6,7 @@ import io
 import urllib.request
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from typing import Protocol, cast
 
 import aiohttp
 from yarl import URL
@@ -110,18 +111,44 @@ class HttpConnection:
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
+        self._broken: str | None = None
         self.status = response.status
         self.headers: Headers = from_raw(response.raw_headers)
 
     async def read(self) -> bytes:
+        if self._broken is not None:
+            raise TransportFailed("body", self._broken)
         try:
             return await self._response.content.readany()
         except (aiohttp.ClientError, OSError) as error:
-            raise TransportFailed("body", _reason(error)) from error
+            self._broken = _reason(error)
+            if received := _received(cast("_Reader", self._response.content)):
+                return received
+            raise TransportFailed("body", self._broken) from error
 
     async def aclose(self) -> None:
         # An answer read to its end has given its connection back already; any other is cut.
         self._response.close()
+
+
+class _Reader(Protocol):
+    """What is asked of aiohttp's reader; that its error may be taken away is not in its annotations."""
+
+    def exception(self) -> BaseException | None: ...
+
+    def set_exception(self, exc: BaseException | None) -> None: ...
+
+    def read_nowait(self) -> bytes: ...
+
+
+def _received(reader: _Reader) -> bytes:
+    """The bytes that came before the break and that nobody was waiting for: the error stands in front of them."""
+    error = reader.exception()
+    reader.set_exception(None)
+    try:
+        return reader.read_nowait()
+    finally:
+        reader.set_exception(error)
 
 
 def _parsed(base_url: str) -> URL:

@@ -1,10 +1,11 @@
 """One call on its way through its targets: where it has been, what was lost, where it may still go."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import inf
 
+from holdfast.call import Call
 from holdfast.errors import CallNotPermitted, Refused
-from holdfast.pipeline import Call
 from holdfast.policy.failure import Ruling
 from holdfast.policy.routing import Target, may_follow
 from holdfast.upstream.attempt import Failed
@@ -42,11 +43,15 @@ class Journey:
         """How often somebody has been asked."""
         return self.call.tally.attempts
 
-    def next(self) -> Target | None:
-        """The next target that this call may go to."""
-        target = next((target for target in self.waiting if self.may_go_to(target)), None)
-        if target is not None:
-            self.waiting.remove(target)
+    def next(self, prefers: Callable[[Call, Target], bool] | None = None) -> Target | None:
+        """The next target that this call may go to: the first that is preferred among those as good as the first."""
+        open_to = [target for target in self.waiting if self.may_go_to(target)]
+        if not open_to:
+            return None
+        equals = [target for target in open_to if self.degraded(target) == self.degraded(open_to[0])]
+        preferred = (target for target in equals if prefers is not None and prefers(self.call, target))
+        target = open_to[0] if len(equals) == 1 else next(preferred, open_to[0])
+        self.waiting.remove(target)
         return target
 
     def may_go_to(self, target: Target) -> bool:

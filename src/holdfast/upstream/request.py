@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
+from holdfast.call import Call
 from holdfast.errors import NotAllowed
 from holdfast.language import Sentence
-from holdfast.pipeline import Call
 from holdfast.policy.routing import Account, UpstreamConfig
 from holdfast.upstream.client import Client, UpstreamRequest
 from holdfast.upstream.gates import fingerprint

@@ -54,7 +54,7 @@ _DECIMAL = re.compile(r"[0-9]+(?:\.[0-9]*)?")
 _RFC_3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})", re.I
 )
-_RATE_LIMITS = ("requests", "tokens", "input-tokens", "output-tokens")
+RATE_LIMITS = ("requests", "tokens", "input-tokens", "output-tokens")
 
 
 def get(headers: Headers, name: str) -> str | None:
@@ -161,7 +161,7 @@ def reset_after(headers: Headers, *, now: datetime) -> float | None:
     without `retry-after`; resets are RFC 3339, measured from `now` (timezone-aware). When no limit says that
     nothing remains, the slowest of them counts: a request can need more than is left.
     """
-    waits = {name: _reset_after(headers, name, now) for name in _RATE_LIMITS}
+    waits = {name: reset_of(headers, name, now=now) for name in RATE_LIMITS}
     known = {name: wait for name, wait in waits.items() if wait is not None}
     spent = [wait for name, wait in known.items() if _is_spent(headers, name)]
     return max(spent or known.values(), default=None)
@@ -220,7 +220,8 @@ def _is_spent(headers: Headers, name: str) -> bool:
     return remaining is not None and remaining.strip() == "0"
 
 
-def _reset_after(headers: Headers, name: str, now: datetime) -> float | None:
+def reset_of(headers: Headers, name: str, *, now: datetime) -> float | None:
+    """Seconds until one of `RATE_LIMITS` is whole again, or `None` for the past and what makes no sense."""
     value = (get(headers, f"anthropic-ratelimit-{name}-reset") or "").strip()
     # fromisoformat() alone would take week dates, days without a time and times without a zone.
     if not _RFC_3339.fullmatch(value):

@@ -1,18 +1,19 @@
 """A view of a Messages request: what a guard needs to know, read from the body and never written back."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, cast
 
 import msgspec
 
 from holdfast.errors import MalformedRequest
 from holdfast.language import Sentence
+from holdfast.wire.demand import Demand, read_demand
+from holdfast.wire.members import Document, objects, word
 
 Channel = Literal["user", "tool"]
 MOST_BRACKETS = 2_000_000
 """Lists and objects of one body, brackets in its texts counted too: more are no conversation but a way to fill memory."""
-Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class MessagesRequest:
     """Of the body as plain JSON, without the data of images."""
     text_bytes: int = 0
     """The same in UTF-8 bytes, which follows the tokens of Korean more closely."""
+    demand: Demand = field(default_factory=Demand)
+    """What is billed beside text and answer."""
 
 
 def read_request(body: bytes) -> MessagesRequest:
@@ -68,7 +71,7 @@ def read_request(body: bytes) -> MessagesRequest:
         model=_model(document),
         max_tokens=_max_tokens(document),
         stream=_stream(document),
-        user_id=_word(document.get("metadata"), "user_id"),
+        user_id=word(document.get("metadata"), "user_id"),
         newest=tuple(_newest(messages)),
         system_text="\n".join(_system_texts(document, messages)),
         tool_names=tuple(_tool_names(document)),
@@ -79,6 +82,7 @@ def read_request(body: bytes) -> MessagesRequest:
         message_count=len(messages),
         characters=length - sum(images),
         text_bytes=len(plain) - sum(images),
+        demand=read_demand(document, plain),
     )
 
 
@@ -224,15 +228,15 @@ def _source_parts(source: Document, path: str) -> Iterator[_Found]:
 
 
 def _tool_names(document: Document) -> Iterator[str]:
-    for tool in _objects(document.get("tools")):
-        name = _word(tool, "name")
+    for tool in objects(document.get("tools")):
+        name = word(tool, "name")
         if name is not None:
             yield name
 
 
 def _thinks(message: Document) -> bool:
     return _is_assistant(message) and any(
-        block.get("type") in ("thinking", "redacted_thinking") for block in _objects(message.get("content"))
+        block.get("type") in ("thinking", "redacted_thinking") for block in objects(message.get("content"))
     )
 
 
@@ -240,25 +244,13 @@ def _image_sizes(messages: Sequence[Document]) -> Iterator[int]:
     """For each image, the length of its data in the body; 0 where the body only points to it."""
     waiting: list[object] = [message.get("content") for message in messages]
     while waiting:
-        for block in _objects(waiting.pop()):
+        for block in objects(waiting.pop()):
             source: object = block.get("source")
             if block.get("type") == "image":
-                yield len(_word(source, "data") or "")
+                yield len(word(source, "data") or "")
             elif isinstance(source, dict):
                 waiting.append(cast("Document", source).get("content"))
             waiting.append(block.get("content"))
-
-
-def _objects(value: object) -> list[Document]:
-    """The objects of a list; whatever is no list has none."""
-    if not isinstance(value, list):
-        return []
-    return [cast("Document", item) for item in cast("list[object]", value) if isinstance(item, dict)]
-
-
-def _word(value: object, name: str) -> str | None:
-    word = cast("Document", value).get(name) if isinstance(value, dict) else None
-    return word if isinstance(word, str) else None
 
 
 def _wrong(name: str, kind: str, must_be_ko: str) -> Sentence:

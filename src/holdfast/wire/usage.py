@@ -4,6 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self, cast
 
+MOST_TOKENS = 10**10
+"""No message has more, and the price of more would not fit into a column of a ledger."""
+MOST_REQUESTS = 10**6
+"""The same for searches, of which each one costs as much as thousands of tokens."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenCounts:
@@ -45,7 +50,7 @@ class Usage(TokenCounts):
 
     @classmethod
     def of(cls, usage: "Mapping[str, Any] | Usage | None") -> "Usage":
-        """Read a `usage` object; what is missing, null or no count is zero, and nothing here raises."""
+        """Read a `usage` object; what is missing, null or no plausible count is zero, and nothing here raises."""
         if isinstance(usage, Usage):
             return usage
         return _read(usage or {})
@@ -78,15 +83,15 @@ class Usage(TokenCounts):
         return replace(self, output_tokens=output_tokens)
 
 
-def is_count(value: object) -> bool:
-    """Whether `value` is a number of tokens or requests; some JSON writers make 12 to 12.0."""
+def is_count(value: object, *, most: int = MOST_TOKENS) -> bool:
+    """Whether `value` can be a number of tokens or requests; some JSON writers make 12 to 12.0."""
     whole = value.is_integer() if isinstance(value, float) else type(value) is int
-    return whole and cast("float", value) >= 0
+    return whole and 0 <= cast("float", value) <= most
 
 
-def _count(source: Mapping[str, Any], name: str) -> int:
+def _count(source: Mapping[str, Any], name: str, *, most: int = MOST_TOKENS) -> int:
     value: Any = source.get(name)
-    return int(value) if is_count(value) else 0
+    return int(value) if is_count(value, most=most) else 0
 
 
 def _word(source: Mapping[str, Any], name: str) -> str | None:
@@ -147,8 +152,8 @@ def _read(source: Mapping[str, Any]) -> Usage:
     tools = _mapping(source, "server_tool_use")
     return Usage(
         **_counts(source),
-        web_search_requests=_count(tools, "web_search_requests"),
-        web_fetch_requests=_count(tools, "web_fetch_requests"),
+        web_search_requests=_count(tools, "web_search_requests", most=MOST_REQUESTS),
+        web_fetch_requests=_count(tools, "web_fetch_requests", most=MOST_REQUESTS),
         thinking_tokens=_count(_mapping(source, "output_tokens_details"), "thinking_tokens"),
         service_tier=_word(source, "service_tier"),
         speed=_word(source, "speed"),

@@ -1,0 +1,62 @@
+"""Runs the single steps of dev.py, and says on stderr what it is doing."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path(__file__).resolve().parent
+TOOLS = ROOT / ".tools"
+
+
+class Failed(Exception):
+    """A step did not work: what to print, and the exit code to leave with."""
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def say(message: str) -> None:
+    """One line of progress, on stderr."""
+    print(f"dev: {message}", file=sys.stderr, flush=True)
+
+
+def call(*command: str | Path, env: Mapping[str, str] | None = None) -> int:
+    """Run a command at the root of the checkout and give its exit code, as a shell would."""
+    with subprocess.Popen([str(part) for part in command], cwd=ROOT, env=env) as process:
+        while True:
+            try:
+                code = process.wait()
+            except KeyboardInterrupt:
+                continue  # the command has had the signal as well, and says itself how it ends
+            return code if code >= 0 else 128 - code
+
+
+def must(*command: str | Path, env: Mapping[str, str] | None = None) -> None:
+    """Run a command that has to succeed."""
+    if code := call(*command, env=env):
+        raise Failed(f"this failed with exit code {code}: {' '.join(str(part) for part in command)}", code)
+
+
+def succeeds(*command: str | Path, env: Mapping[str, str] | None = None) -> bool:
+    """Whether a command works here, in silence."""
+    words = [str(part) for part in command]
+    try:
+        done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, check=False)
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+def surroundings(**settings: str) -> dict[str, str]:
+    """The environment without what a person set for their own Python, pip, Claude or holdfast."""
+    private = re.compile(r"(ANTHROPIC|CLAUDE)_|HOLDFAST_(?!TEST_)|PYTHON(PATH|HOME)|PIP_(USER|REQUIRE_)")
+    return {**{name: value for name, value in os.environ.items() if not private.match(name)}, **settings}

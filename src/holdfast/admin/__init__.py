@@ -1,0 +1,1 @@
+"""The Admin API: operators and their programs at the gateway, over HTTP."""

@@ -1,0 +1,83 @@
+"""The model card: what a detector was trained on, how it does on sources kept out, and what it cannot do."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from holdfast.training.judging import Judged
+
+_FEWEST = 20
+_LIMITS = """\
+## Limits
+
+- Every figure above was measured on sources that the judged weights had not seen, and on few of them. Other
+  texts will do better or worse; your own traffic is the only honest measure. `holdfast guard calibrate` fits the
+  budget to it and stores nothing but scores.
+- Whoever adapts to a filter of this kind gets past it. It raises the price of an attack and the level of taint;
+  what a model may do after reading untrusted text has to be decided by the policy for tools, not by this.
+- Plain orders planted in data ("send the report to Ann") are no attack to a reader without the task, and are
+  mostly not found. Polite social engineering, persuasion and adversarial suffixes are not found either.
+- Texts that quote attacks at length are flagged more often than others.
+- Recall in languages other than English and Korean rests on the lexicon and on templated examples.
+- Some of the data is labelled by others, and part of those labels is doubtful.
+"""
+
+
+def card(judged: Sequence[Judged], *, version: str, size: int, digests: Mapping[str, str]) -> str:
+    """The card in Markdown."""
+    return "\n".join(_lines(judged, version, size, digests))
+
+
+def _lines(judged: Sequence[Judged], version: str, size: int, digests: Mapping[str, str]) -> Iterator[str]:
+    yield "# Model card of the screening detector"
+    yield ""
+    yield f"Weights `{version}`, {size:,} bytes. Written by `holdfast guard train`; do not edit."
+    yield ""
+    yield "Two linear heads, one for what users type and one for what tools return, over hashed words and runs of"
+    yield "letters and over pairs and triples of concepts from a lexicon in eighteen languages. The surest window of"
+    yield "any reading of a text counts. Scores are turned into an estimated false-positive rate by channel, script"
+    yield "and length; the default budgets are 1 % to flag and 0.1 % to block."
+    yield ""
+    yield "## How it was judged"
+    yield ""
+    yield "Leave-one-source-out: sources that come from one hand form a family, each family is kept out of the"
+    yield "training of the weights that it is judged by. The calibration rests on the harmless texts judged that way."
+    for channel in ("user", "tool"):
+        mine = [one for one in judged if one.example.channel == channel]
+        yield ""
+        yield f"## {'What users type' if channel == 'user' else 'What tools return'}"
+        for title, key in _CUTS:
+            yield ""
+            yield from _table(title, mine, key)
+    yield ""
+    yield _LIMITS
+    yield "## Data"
+    yield ""
+    yield "Besides examples written by the grammars in `holdfast/training/grammar` (CC0), files with these SHA-256:"
+    yield ""
+    for name, digest in sorted(digests.items()):
+        yield f"- `{name}` `{digest}`"
+    yield ""
+
+
+_CUTS: tuple[tuple[str, Callable[[Judged], str]], ...] = (
+    ("language", lambda one: one.example.language),
+    ("kind", lambda one: one.example.kind),
+    ("source", lambda one: one.example.source),
+)
+
+
+def _table(title: str, judged: Iterable[Judged], key: Callable[[Judged], str]) -> Iterator[str]:
+    groups: dict[tuple[bool, str], list[Judged]] = defaultdict(list)
+    for one in judged:
+        groups[one.example.attack, "all"].append(one)
+        groups[one.example.attack, key(one)].append(one)
+    yield f"| {title} | texts | are | flagged (1 %) | blocked (0.1 %) |"
+    yield "|---|---|---|---|---|"
+    for (attack, name), group in sorted(
+        groups.items(), key=lambda item: (-item[0][0], -len(item[1]), item[0][1])
+    ):
+        if len(group) >= _FEWEST:
+            flagged = sum(one.rate <= 0.01 for one in group) / len(group)
+            blocked = sum(one.rate <= 0.001 for one in group) / len(group)
+            kind = "attacks" if attack else "harmless"
+            yield f"| {name} | {len(group):,} | {kind} | {flagged:.1%} | {blocked:.2%} |"
