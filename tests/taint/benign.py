@@ -222,7 +222,7 @@ RUNS = (
         "Save the three biggest facts to facts.md.",
         web(),
         PAGE,
-        save("/work/facts.md", "Nine; harbour; Friday."),
+        save("/notes/facts.md", "Nine; harbour; Friday."),
     ),
     Run(
         "Make a checklist from the recipe and save it",
