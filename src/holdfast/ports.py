@@ -373,7 +373,7 @@ class Store(Ledger, Holds, Runs, Register, Protocol):
 
 
 class QuotaStore(Protocol):
-    """Rates and places; it may lose what it knows, so nothing here raises and no verb outlives 0.1 s.
+    """Rates and places; it may lose what it knows, so nothing here raises and no verb outlives 0.25 s.
 
     While a shared store is away, this worker's share of every limit holds, and `degraded` is true.
     """

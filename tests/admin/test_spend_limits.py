@@ -7,6 +7,7 @@ from decimal import Decimal
 import anthropic
 import pytest
 
+from holdfast.admin.spend_limits import cents_of
 from holdfast.policy.budget import BudgetConfig
 from holdfast.settings import Settings
 from holdfast.simulator.server import RunningSimulator
@@ -176,3 +177,11 @@ def test_the_older_way_of_paging_works_too(operator: Operator) -> None:
     )
     before = operator.get(f"{PATH}?before_id={ids[2]}&limit=1")
     assert [one["id"] for one in before["data"]] == [ids[1]]
+
+
+@pytest.mark.parametrize(
+    ("usd", "cents"),
+    [("0.000000001", "0"), ("0.005", "1"), ("0.01", "1"), ("12.345", "1234"), ("50", "5000")],
+)
+def test_only_a_limit_that_blocks_everything_is_shown_as_nothing(usd: str, cents: str) -> None:
+    assert cents_of(Decimal(usd)) == cents

@@ -8,6 +8,7 @@ own gateway leaves out, too: here a budget is let go on by its `approve`. All li
 of a user's own does not lift the limit of all. A soft budget is a limit without an amount.
 """
 
+from decimal import Decimal
 from hashlib import sha256
 
 from holdfast.admin.operation import AnyOperation, Asked, Operation
@@ -121,7 +122,7 @@ def _limit(known: budgets.Known) -> SpendLimit | None:
         id=_id_of(known.name),
         type="spend_limit",
         scope=scope,
-        amount=str(int(config.usd * 100)) if config.hard else None,
+        amount=cents_of(config.usd) if config.hard else None,
         currency="USD",
         period=period,
         is_enabled=True,
@@ -224,3 +225,8 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         body=NoBody,
     ),
 )
+
+
+def cents_of(usd: Decimal) -> str:
+    """A limit in whole cents; one below a cent that lets something through is no "0", which blocks everything."""
+    return "0" if usd <= Decimal(SMALLEST) else str(max(1, int(usd * 100)))

@@ -238,7 +238,3 @@ def _bound(kept: OrderedDict[K, V], size: int) -> None:
 def _row(group: Group, sums: Sums) -> Row:
     values = (group.model, group.upstream, group.key, group.user, group.run)
     return group.hour, values, astuple(sums)
-
-
-MemoryLedger = MemoryStore
-"""The former name, while changes that still say it are under way."""
