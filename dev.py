@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dev_servers
-from dev_steps import ROOT, TOOLS, Failed, call, must, say, succeeds, surroundings
+from dev_steps import ROOT, TOOLS, Failed, call, halves, must, say, succeeds, surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -44,11 +44,18 @@ CHECKS = (
 )
 
 LOCKS = {  # dev comes first: the others take their versions from it
-    "dev": ("pyproject.toml", "build.in", "--extra=all", "--group=test", "--group=check"),
+    "dev": ("pyproject.toml", "build.in", "--extra=all", "--extra=onnx", "--group=test", "--group=check"),
     "run": ("pyproject.toml", "build.in", "--extra=anthropic", "--extra=fast"),
     "test": (
         *("pyproject.toml", "build.in", "house.in"),
-        *("--extra=anthropic", "--extra=fast", "--extra=fleet", "--group=test"),
+        *(
+            "--extra=agent",
+            "--extra=anthropic",
+            "--extra=fast",
+            "--extra=fleet",
+            "--extra=onnx",
+            "--group=test",
+        ),
     ),
     "anthropic-0": ("anthropic-0.in",),
     "servers": ("servers.in",),
@@ -61,6 +68,7 @@ python3 dev.py COMMAND [ARGUMENTS]
   run    start the gateway on the built-in simulator: holdfast serve --simulate [ARGUMENTS]
   test   build the wheel and test it, with coverage floors; ARGUMENTS go to pytest, without floors
   check  format, lint, import contracts, mypy, pyright, the laws of the house
+  fuzz   feed everything that reads foreign bytes with new ones: [--seconds 120] [--seed N] [--target NAME]
   setup  make every environment now, so that the other commands need no network
   lock   write requirements/*.txt anew from pyproject.toml; --upgrade takes the newest versions
   help   this page
@@ -247,7 +255,7 @@ def test(arguments: Sequence[str]) -> int:
         return call(TEST.python, "-m", "pytest", *arguments, env=settings)
     must(TEST.tool("coverage"), "erase")
     whole = {**settings, "HOLDFAST_TEST_WHOLE": "1"}
-    return call(TEST.tool("coverage"), "run", "-m", "pytest", env=whole) or measure()
+    return halves(TEST.tool("coverage"), whole) or measure()
 
 
 def measure() -> int:
@@ -289,6 +297,12 @@ def show(name: str, done: subprocess.CompletedProcess[bytes], seconds: float) ->
     said = "" if passed else "\n" + done.stdout.decode(errors="replace")
     print(f"{'ok    ' if passed else 'FAILED'}  {name}  ({seconds:.1f} s){said}", flush=True)
     return passed
+
+
+def fuzz(arguments: Sequence[str]) -> int:
+    """Look for inputs that break something; what is found is kept, and the suite tries it from then on."""
+    prepare(DEV)
+    return call(DEV.python, "-m", "tests.hostile.fuzz.run", *arguments, env=surroundings())
 
 
 def setup(arguments: Sequence[str]) -> int:
@@ -342,6 +356,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "run": run,
     "test": test,
     "check": check,
+    "fuzz": fuzz,
     "setup": setup,
     "lock": lock,
     **dict.fromkeys(("help", "--help", "-h"), help_),

@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,13 @@ class Failed(Exception):
 def say(message: str) -> None:
     """One line of progress, on stderr."""
     print(f"dev: {message}", file=sys.stderr, flush=True)
+
+
+TALKING = (
+    *("tests/matrix", "tests/doors", "tests/journeys", "tests/servers", "tests/stores", "tests/upstream"),
+    *("tests/agent", "tests/admin", "tests/cli", "tests/mcp", "tests/teams", "tests/batches", "tests/docs"),
+)
+"""The half of the suite that waits for servers, clients and other processes."""
 
 
 def call(*command: str | Path, env: Mapping[str, str] | None = None) -> int:
@@ -60,3 +69,24 @@ def surroundings(**settings: str) -> dict[str, str]:
     """The environment without what a person set for their own Python, pip, Claude or holdfast."""
     private = re.compile(r"(ANTHROPIC|CLAUDE)_|HOLDFAST_(?!TEST_)|PYTHON(PATH|HOME)|PIP_(USER|REQUIRE_)")
     return {**{name: value for name, value in os.environ.items() if not private.match(name)}, **settings}
+
+
+def halves(coverage: Path, settings: Mapping[str, str]) -> int:
+    """Run the suite in two processes side by side: what talks to servers and clients, and all the rest."""
+    rest = [f"--ignore={folder}" for folder in TALKING]
+    with ThreadPoolExecutor(2) as pool, tempfile.TemporaryFile() as kept:
+        command = [str(coverage), "run", "-m", "pytest", "-p", "no:cacheprovider"]
+        talking = pool.submit(
+            subprocess.run,
+            [*command, *TALKING],
+            cwd=ROOT,
+            env=settings,
+            stdout=kept,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        code = call(*command, *rest, env=settings)
+        done = talking.result()
+        kept.seek(0)
+        print(kept.read().decode(errors="replace"), flush=True)
+    return code or done.returncode

@@ -11,6 +11,10 @@ from holdfast.version import __version__ as __version__
 if TYPE_CHECKING:
     from holdfast.agent.agent import ProductionAgent as ProductionAgent
     from holdfast.agent.reply import Reply as Reply
+    from holdfast.agent.series import BasicAgent as BasicAgent
+    from holdfast.agent.series import ConversationalAgent as ConversationalAgent
+    from holdfast.agent.series import ToolAgent as ToolAgent
+    from holdfast.agent.tools import tool as tool
     from holdfast.errors import BudgetExhausted as BudgetExhausted
     from holdfast.errors import CallNotPermitted as CallNotPermitted
     from holdfast.errors import ConfigError as ConfigError
@@ -25,12 +29,14 @@ if TYPE_CHECKING:
     from holdfast.hold import Holdfast as Holdfast
     from holdfast.parts.breaker import CircuitBreaker as CircuitBreaker
     from holdfast.parts.budget import Budget as Budget
+    from holdfast.parts.cache import Cache as Cache
     from holdfast.parts.cost import CostTracker as CostTracker
     from holdfast.parts.prices import PriceBook as PriceBook
     from holdfast.parts.quota import Quota as Quota
     from holdfast.parts.redactor import Redactor as Redactor
     from holdfast.parts.retry import Retry as Retry
     from holdfast.parts.retry import is_retryable as is_retryable
+    from holdfast.parts.route import Route as Route
     from holdfast.parts.validator import InputValidator as InputValidator
     from holdfast.settings import Settings as Settings
     from holdfast.telemetry.logs import AgentLogger as AgentLogger
@@ -38,11 +44,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AgentLogger": "telemetry.logs",
+    "BasicAgent": "agent.series",
     "Budget": "parts.budget",
     "BudgetExhausted": "errors",
+    "Cache": "parts.cache",
     "CallNotPermitted": "errors",
     "CircuitBreaker": "parts.breaker",
     "ConfigError": "errors",
+    "ConversationalAgent": "agent.series",
     "CostTracker": "parts.cost",
     "DeadlineExceeded": "errors",
     "Holdfast": "hold",
@@ -57,21 +66,27 @@ _HOMES = {
     "Refused": "errors",
     "Reply": "agent.reply",
     "Retry": "parts.retry",
+    "Route": "parts.route",
     "Settings": "settings",
     "StoreUnavailable": "errors",
+    "ToolAgent": "agent.series",
     "UnknownModel": "errors",
     "UpstreamError": "errors",
     "Usage": "wire.usage",
     "is_retryable": "parts.retry",
+    "tool": "agent.tools",
 }
 
 __all__ = [
     "AgentLogger",
+    "BasicAgent",
     "Budget",
     "BudgetExhausted",
+    "Cache",
     "CallNotPermitted",
     "CircuitBreaker",
     "ConfigError",
+    "ConversationalAgent",
     "CostTracker",
     "DeadlineExceeded",
     "Holdfast",
@@ -86,12 +101,15 @@ __all__ = [
     "Refused",
     "Reply",
     "Retry",
+    "Route",
     "Settings",
     "StoreUnavailable",
+    "ToolAgent",
     "UnknownModel",
     "UpstreamError",
     "Usage",
     "is_retryable",
+    "tool",
 ]
 
 

@@ -7,58 +7,54 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
-from typing import TypeVar
 
 from holdfast.call import Call, Incoming, Principal
 from holdfast.clock import SYSTEM_CLOCK, Clock, Dice
-from holdfast.credentials import keys_of, no_key, no_key_named, secret
+from holdfast.credentials import no_key, no_key_named, secret
+from holdfast.detectors.opening import Opened, opened
 from holdfast.errors import ThreadUnsupported
-from holdfast.events import Observer, unobserved
-from holdfast.gossip import Gossip
+from holdfast.events import Observer, together, unobserved
 from holdfast.identity import kept
 from holdfast.language import Sentence
+from holdfast.operations.alerting import Alerting, Prepared, prepared
+from holdfast.operations.key_ring import KeyRing, ring_of
+from holdfast.orders import SILENCE
 from holdfast.parts.prices import PriceBook
 from holdfast.parts.suspicion import Suspicion
 from holdfast.pipeline import Pipeline
-from holdfast.policy.breaker import BreakerConfig
-from holdfast.policy.gate import GateConfig
 from holdfast.policy.money import dollars
-from holdfast.policy.retry import RetryBudget
 from holdfast.policy.routing import ANTHROPIC_URL, KEY_ENV, SIMULATOR, UpstreamConfig, circuit_name, serves
 from holdfast.portal import Portal
 from holdfast.ports import Store
+from holdfast.ring import connect, inner_ring, traced
 from holdfast.settings import Settings
-from holdfast.simulator import Simulator
 from holdfast.stations import Floor, Stations, build, price, redis_url
 from holdfast.stores.open import MEMORY, open_store
-from holdfast.stores.quotas import Fleet, open_fleet
-from holdfast.stores.watch import Chore
+from holdfast.stores.quotas import open_fleet
+from holdfast.telemetry.feed import Feed
+from holdfast.telemetry.pulse import Pulse
+from holdfast.telemetry.reporting import Reporting
 from holdfast.upstream.attempts import Attempts
 from holdfast.upstream.circuits import Circuits
 from holdfast.upstream.client import Client
 from holdfast.upstream.commit import EarlyCommit
 from holdfast.upstream.fallback import with_fallback
 from holdfast.upstream.gates import Gates
-from holdfast.upstream.gossip import Grapevine, Names
-from holdfast.upstream.inprocess import InProcessClient
 from holdfast.upstream.notice import Notices
 from holdfast.upstream.output import looked_through
-from holdfast.upstream.pacing import Pacing
-from holdfast.upstream.probes import Probes
+from holdfast.upstream.recorded import Recorded
 from holdfast.upstream.relay import Relay
 from holdfast.upstream.request import Upstream
 from holdfast.upstream.tool_gate import gated
+from holdfast.upstream.vitals import vitals
 from holdfast.wire.headers import patience
 from holdfast.wire.messages import MessagesRequest, read_request
 from holdfast.wire.meter import Meter
 from holdfast.wire.usage import Usage
 
 ANTHROPIC = UpstreamConfig.at(ANTHROPIC_URL)
-Leased = TypeVar("Leased", BreakerConfig, GateConfig)
 PATIENCE_MARGIN = 2.0
 """Seconds by which we answer before the client stops listening."""
-LISTEN_EVERY = 0.25
-"""Seconds between two times that a worker hears of its peers; what it has to tell waits no longer than that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +65,33 @@ class Runtime:
     clock: Clock
     ledger: Store
     stations: Stations
+    keys: Callable[[], KeyRing]
+    feed: Feed
     prices: PriceBook
-    circuits: Circuits
-    gates: Gates
-    upstreams: tuple[Upstream, ...]
+    ring: Attempts
     pipeline: Pipeline
     relay: Relay
     portal: Portal
+    pulse: Pulse
+    alerting: Alerting
+    reporting: Reporting
     new_id: Callable[[], str]
+    dear: Opened | None = None
+
+    @property
+    def circuits(self) -> Circuits:
+        """The circuits of all targets."""
+        return self.ring.circuits
+
+    @property
+    def gates(self) -> Gates:
+        """The gates before all upstreams."""
+        return self.ring.gates
+
+    @property
+    def upstreams(self) -> tuple[Upstream, ...]:
+        """The upstreams in their order."""
+        return tuple(self.ring.upstreams)
 
     def call(
         self, incoming: Incoming, principal: Principal, *, request_id: str, attempts: int | None = None
@@ -112,7 +127,7 @@ class Runtime:
             if lost.usage != Usage()
         ]
         if meter is not None and not meter.is_unbilled:
-            parts.append((meter.model or call.request.model, meter.usage))
+            parts.append((meter.model or call.tally.asked_model or call.request.model, meter.usage))
         costs = [price(self.prices)(model, usage, call.arrived) for model, usage in parts]
         return None if None in costs else dollars(sum(cost for cost in costs if cost is not None))
 
@@ -139,6 +154,7 @@ class Runtime:
     async def begin(self) -> None:
         """Look up what is stopped and whose workers were lost, and go on looking; the first call does it, too."""
         await self.stations.watch.begin()
+        self.alerting.begin()
 
     async def aclose(self) -> None:
         """End what runs for threads without a loop, write down what is queued, close every connection."""
@@ -146,8 +162,12 @@ class Runtime:
             await asyncio.to_thread(self.portal.close)
         for upstream in self.upstreams:
             await upstream.client.aclose()
+        await asyncio.to_thread(self.alerting.close)
         await asyncio.to_thread(self.stations.watch.close)
+        await asyncio.to_thread(self.stations.recorder.close)
         await self.stations.quotas.aclose()
+        if self.dear is not None:
+            await self.dear.aclose()
         await self.ledger.aclose()
 
     def close(self) -> None:
@@ -168,111 +188,94 @@ def assemble(
     """Build everything the settings describe; raises `ConfigError` and `StoreUnavailable`."""
     settings = _with_upstreams(settings)
     prices = PriceBook.default(config=settings.pricing, clock=clock)
-    fleet = open_fleet(redis_url(settings), clock=clock, workers=settings.fleet.workers, observe=observe)
-    inner = _inner(settings, client or connect, clock, dice or random.SystemRandom(), observe, fleet)
-    ring = inner.ring
-    suspicion = Suspicion(config=settings.screen)
-    answers = looked_through(with_fallback(ring, settings.fallback, clock), settings.output, observe)
-    send = Notices(send=gated(answers, settings.tools, clock, suspicion.is_attack, observe))
-    # Opened last: nothing behind it can fail and leave it open.
+    ears = _ears(settings, prices, clock, observe)
+    fleet = open_fleet(redis_url(settings), clock=clock, workers=settings.fleet.workers, observe=ears.observe)
+    way = traced(client or connect, ears.reporting.tracing.outgoing)
+    inner = inner_ring(settings, way, clock, dice or random.SystemRandom(), ears.observe, fleet)
+    ears.reporting.metrics.vitals = partial(vitals, inner.ring)
     is_shared = ledger is None and settings.store_url != MEMORY
+    suspicion = Suspicion(config=settings.screen)
+    dear = opened(settings.screen, secret=secret)
+    # Opened last: nothing behind it can fail and leave it open.
     store = ledger if ledger is not None else open_store(settings.store_url)
-    stations = build(
-        Floor(
-            settings=settings,
-            store=store,
-            is_shared=is_shared,
-            prices=prices,
-            clock=clock,
-            observe=observe,
-            suspicion=suspicion,
-            fleet=fleet,
-            chores=inner.chores,
-        )
+    floor = Floor(
+        settings=settings,
+        store=store,
+        is_shared=is_shared,
+        prices=prices,
+        clock=clock,
+        observe=ears.observe,
+        suspicion=suspicion,
+        fleet=fleet,
+        ask=inner.ring,
+        new_id=new_request_id,
+        dear=dear,
+        chores=inner.chores,
     )
+    return _opened(floor, ears, inner.ring)
+
+
+def _opened(floor: Floor, ears: "_Ears", ring: Attempts) -> Runtime:
+    """The pipeline on that floor, ready for calls."""
+    settings, clock, store = floor.settings, floor.clock, floor.store
+    stations = build(floor)
+    send = _send(settings, ring, floor.suspicion, clock, ears.observe)
+    guards = (ears.reporting.tracing.guard, *stations.guards)
     return Runtime(
         settings=settings,
         clock=clock,
         ledger=store,
         stations=stations,
-        prices=prices,
-        circuits=ring.circuits,
-        gates=ring.gates,
-        upstreams=tuple(ring.upstreams),
-        pipeline=Pipeline(
-            stations.guards, EarlyCommit(send=send, after=settings.timeouts.commit_after), observe
-        ),
+        keys=ring_of(stations.watch, settings.store_url, clock),
+        prices=floor.prices,
+        ring=ring,
+        pipeline=Pipeline(guards, send, ears.observe, clock),
         relay=Relay(ring.upstreams),
         portal=Portal(),
+        feed=ears.feed,
+        pulse=ears.pulse,
+        alerting=ears.alerts.open(ears.pulse.verdict, store, lambda: stations.watch.entries(SILENCE)),
+        reporting=ears.reporting,
         new_id=new_request_id,
+        dear=floor.dear,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Inner:
-    """The inner ring in front of all upstreams, and what must be done again and again for it in a fleet."""
+class _Ears:
+    """Everybody who hears of what happens; `observe` tells all of them."""
 
-    ring: Attempts
-    chores: tuple[tuple[float, Chore], ...] = ()
+    feed: Feed
+    pulse: Pulse
+    alerts: Prepared
+    reporting: Reporting
+    observe: Observer
 
 
-def _inner(
-    settings: Settings,
-    connect: Callable[[UpstreamConfig, Settings], Client],
-    clock: Clock,
-    dice: Dice,
-    observe: Observer,
-    fleet: Fleet,
-) -> _Inner:
-    upstreams = _upstreams(settings, connect)
-    longest = settings.timeouts.deadline
-    breaker, gate = _leased(settings.breaker, longest), _leased(settings.gates, longest)
-    ring = Attempts(
-        upstreams=upstreams,
-        circuits=Circuits(breaker, clock=clock, dice=dice, observe=observe),
-        gates=Gates(gate, clock=clock, dice=dice, observe=observe),
-        retry=settings.retry,
-        budgets={upstream.name: RetryBudget() for upstream in upstreams},
-        stall=settings.timeouts.stall,
-        substitutes=settings.failover.models,
-        pacing=Pacing(clock=clock),
-        clock=clock,
-        dice=dice,
-        observe=observe,
+def _ears(settings: Settings, prices: PriceBook, clock: Clock, observe: Observer) -> _Ears:
+    feed, pulse, alerts = Feed(), Pulse(clock), prepared(settings, clock)
+    reporting = Reporting.of(_named(settings, prices), clock)
+    return _Ears(
+        feed=feed,
+        pulse=pulse,
+        alerts=alerts,
+        reporting=reporting,
+        observe=together(feed, pulse, alerts.signals, reporting, observe),
     )
-    return _Inner(ring=ring) if fleet.gossip is None else _in_company(ring, fleet, fleet.gossip, breaker)
 
 
-def _in_company(ring: Attempts, fleet: Fleet, gossip: Gossip, breaker: BreakerConfig) -> _Inner:
-    """The same ring as a worker of a fleet has it: it tells how its circuits move, and probes by turns."""
-    circuits, gates = ring.circuits, ring.gates
-    grapevine = Grapevine(gossip, Names(ring.upstreams), clock=ring.clock)
-    circuits.tell, gates.tell = grapevine.circuit_moved, grapevine.gate_moved
-    probes = Probes(
-        fleet.quotas,
-        limit=breaker.permitted_calls_in_half_open,
-        longest=breaker.permit_lease,
-        clock=ring.clock,
-    )
-    exchange = partial(grapevine.exchange, circuits, gates)
-    return _Inner(
-        ring=replace(ring, probes=probes), chores=((LISTEN_EVERY, exchange), (LISTEN_EVERY, probes.tend))
-    )
+def _send(
+    settings: Settings, ring: Attempts, suspicion: Suspicion, clock: Clock, observe: Observer
+) -> Recorded:
+    """The way to an answer behind all guards, and what is done to it on its way out."""
+    answers = looked_through(with_fallback(ring, settings.fallback, clock), settings.output, observe)
+    send = Notices(send=gated(answers, settings.tools, clock, suspicion.is_attack, observe))
+    return Recorded(send=EarlyCommit(send=send, after=settings.timeouts.commit_after))
 
 
 def new_request_id() -> str:
     """An id that no other request has."""
     return f"hfr_{secrets.token_hex(12)}"
-
-
-def connect(config: UpstreamConfig, settings: Settings) -> Client:
-    """The way to an upstream: the embedded simulator, or HTTP."""
-    if config.url == SIMULATOR:
-        simulator = settings.simulator
-        return InProcessClient(Simulator(seed=simulator.seed, time_scale=simulator.time_scale))
-    from holdfast.upstream.http import HttpClient
-
-    return HttpClient(config.url, connect_timeout=settings.timeouts.connect)
 
 
 def has_key() -> bool:
@@ -284,20 +287,17 @@ def _with_upstreams(settings: Settings) -> Settings:
     return settings if settings.upstreams else replace(settings, upstreams={"anthropic": ANTHROPIC})
 
 
-def _leased(config: Leased, deadline: float) -> Leased:
-    """The same settings with a lease that no honest call outlives."""
-    return replace(config, permit_lease=max(config.permit_lease, deadline))
-
-
-def _upstreams(
-    settings: Settings, connect: Callable[[UpstreamConfig, Settings], Client]
-) -> tuple[Upstream, ...]:
-    opened: list[Upstream] = []
-    for name, config in settings.upstreams.items():
-        key, further = keys_of(config)
-        client = connect(config, settings)
-        opened.append(Upstream(name=name, config=config, client=client, key=key, further=further))
-    return tuple(opened)
+def _named(settings: Settings, prices: PriceBook) -> set[str]:
+    """The models that an operator or a price list names."""
+    models, failover = settings.models, settings.failover.models
+    ours = {
+        models.small,
+        models.standard,
+        models.large,
+        *failover,
+        *(two for one in failover.values() for two in one),
+    }
+    return ours.union(prices.models(), *(upstream.models for upstream in settings.upstreams.values()))
 
 
 def _refuse_thread(request: MessagesRequest) -> None:

@@ -6,9 +6,20 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from holdfast.errors import HoldfastError, Refused
+from holdfast.events import AnswerReused, AttemptEnded, RouteChosen
+from holdfast.language import Sentence
 from holdfast.leash import Leash
+from holdfast.policy.budget import BudgetConfig
+from holdfast.policy.cache_bust import CacheStep
+from holdfast.policy.caching import CacheConfig
 from holdfast.policy.coverage import Coverage
+from holdfast.policy.holds import Crossing
+from holdfast.policy.quota import QuotaConfig
+from holdfast.policy.recording import Recording
+from holdfast.policy.route import RouteConfig
+from holdfast.policy.story import GuardStep, Turned
 from holdfast.ports import End
+from holdfast.ports.answers import AnswerStore, Similar
 from holdfast.wire.headers import Headers
 from holdfast.wire.messages import MessagesRequest
 from holdfast.wire.meter import Meter
@@ -76,8 +87,47 @@ class Purse(Protocol):
 
 
 @dataclass(slots=True)
+class Tried:
+    """An attempt as its call's story will tell it; `began` and `wait` are seconds, `ended` is there once it is over."""
+
+    number: int
+    upstream: str
+    model: str
+    began: float
+    ended: AttemptEnded | None = None
+    error_code: str | None = None
+    wait: float | None = None
+
+
+@dataclass(slots=True)
+class Capture:
+    """The answer to a call whose bodies are recorded, as its caller gets it, in at most `room` bytes."""
+
+    recording: Recording
+    room: int
+    answer: bytearray = field(default_factory=bytearray)
+    is_cut: bool = False
+
+    def add(self, chunk: bytes) -> None:
+        """Take what has been sent."""
+        self.is_cut = self.is_cut or len(chunk) > self.room
+        self.answer += chunk[: self.room]
+        self.room -= min(len(chunk), self.room)
+
+
+@dataclass(slots=True)
 class Tally:
-    """What has been done for a call so far: the one thing about it that changes, and the only one to survive it."""
+    """What has been done for a call so far: the one thing about it that changes, and the only one to survive it.
+
+    Attributes:
+        notes: what of the call was examined; `steps` what each guard decided.
+        held: pico-dollars held for attempts, by their number.
+        turned: who let no attempt through, the last time that somebody did not.
+        degraded: what the answer lacks of what was wanted; `notices` how many notes to the model it holds.
+        trace_id: the trace it belongs to, where there is one.
+        cache: what the cache of prompts did for it, if it was asked to do something.
+        capture: where its answer is recorded, if somebody wants it to be.
+    """
 
     attempts: int = 0
     asked_model: str | None = None
@@ -86,6 +136,84 @@ class Tally:
     is_answering: bool = False
     """Whether an upstream has begun a plain answer, all of which is billed, and has not come to its end."""
     notes: list[Coverage] = field(default_factory=list[Coverage])
+    steps: list[GuardStep] = field(default_factory=list[GuardStep])
+    tried: list[Tried] = field(default_factory=list[Tried])
+    held: dict[int, int] = field(default_factory=dict[int, int])
+    turned: Turned | None = None
+    degraded: tuple[str, ...] = ()
+    notices: int = 0
+    trace_id: str | None = None
+    cache: CacheStep | None = None
+    capture: Capture | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnTools:
+    """The tools of a call that its own door runs: no call of one is taken out of the answer.
+
+    Attributes:
+        doubted: told of each call that is not seen to be the user's wish: its id, and why.
+        acting: names of tools that do something, whatever they are called.
+        reading: names of those that do not.
+    """
+
+    doubted: Callable[[str, Sentence], None]
+    acting: frozenset[str] = frozenset()
+    reading: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnLimits:
+    """Budgets and quotas, by name, that a call brings along besides those of the settings.
+
+    `crossed` is told, once in a window, when a part of one of its budgets has been reached.
+    """
+
+    budgets: Mapping[str, BudgetConfig] = field(default_factory=dict[str, BudgetConfig])
+    quotas: Mapping[str, QuotaConfig] = field(default_factory=dict[str, QuotaConfig])
+    crossed: Callable[[Crossing], None] | None = None
+
+    def tell(self, crossing: Crossing) -> None:
+        """Tell of a threshold, if it is one of these budgets."""
+        if self.crossed is not None and crossing.budget in self.budgets:
+            self.crossed(crossing)
+
+
+NO_LIMITS = OwnLimits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnCache:
+    """Answers that may be given again: which, where they are, and who is told of one that was.
+
+    `similar` finds answers to questions that mean the same; `None` looks for none.
+    """
+
+    config: CacheConfig
+    store: AnswerStore
+    told: Callable[[AnswerReused | None], None] = lambda _: None
+    """Told of every look-up: what was found, `None` for nothing."""
+    similar: Similar | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnWays:
+    """How a call wants to be routed and its answer kept, in place of what the settings say.
+
+    Attributes:
+        route: all that the call may ask for is routed by this, unless it names models.
+        routed: told of every choice.
+        cache: its answers are kept there.
+        models: the only models that its caller may be sent to; empty is any.
+    """
+
+    route: RouteConfig | None = None
+    routed: Callable[[RouteChosen], None] | None = None
+    cache: OwnCache | None = None
+    models: frozenset[str] = frozenset()
+
+
+NO_WAYS = OwnWays()
 
 
 Barrier = Callable[[str], Refused | None]
@@ -98,7 +226,7 @@ class Call:
 
     `deadline` and `started` are moments of the monotonic clock in seconds; `attempts` lowers the configured
     number of attempts for this call; `degraded` says what it already lacks of what the caller wanted,
-    `notices` what the model is to read in its own answer.
+    `notices` what the model is to read in its own answer. `own_tools` are there when the door runs the tools.
     """
 
     request_id: str
@@ -116,6 +244,9 @@ class Call:
     barrier: Barrier | None = field(default=None, compare=False)
     degraded: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    own_tools: OwnTools | None = field(default=None, compare=False)
+    own_limits: OwnLimits = field(default=NO_LIMITS, compare=False)
+    own_ways: OwnWays = field(default=NO_WAYS, compare=False)
     tally: Tally = field(default_factory=Tally, compare=False)
 
 
@@ -176,4 +307,5 @@ class Outcome:
     upstream: str | None = None
     asked_model: str | None = None
     error_code: str | None = None
+    label: Literal["answered", "cached", "fallback"] = "answered"
     spent: tuple[Spent, ...] = ()

@@ -204,6 +204,12 @@ class DeadlineExceeded(UpstreamError):
     error_type = "timeout_error"
 
 
+class OutputMismatch(UpstreamError):
+    """The answer is not of the type that was asked for."""
+
+    error_code = "holdfast_output_mismatch"
+
+
 class StreamInterrupted(UpstreamError):
     """The answer broke off after part of it had been delivered."""
 

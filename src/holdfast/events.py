@@ -6,6 +6,10 @@ from typing import Self
 
 from holdfast.policy.holds import NANO, Crossing
 from holdfast.policy.money import dollars, plain
+from holdfast.policy.request_filter import Filterable
+from holdfast.wire.usage import Usage
+
+UNUSED = Usage()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +51,39 @@ class AttemptFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnded:
+    """One attempt of a call is over, well or not: each is announced once; times in milliseconds since it was sent.
+
+    Attributes:
+        kind: `answered`, `abandoned`, `cut` for a stream that broke while it was released, or as `AttemptFailed`.
+        blame: whose doing a failure was; `None` for an attempt that did not fail.
+        status: of its answer; of an error inside a stream the one it would have had.
+        first_ms: when its first content, or its whole answer, was there; `None` if that never came.
+    """
+
+    request_id: str
+    upstream: str
+    model: str
+    attempt: int
+    kind: str
+    status: int | None
+    blame: str | None
+    duration_ms: float
+    first_ms: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InputFlagged:
     """The screen saw something in a text and let it pass."""
+
+    request_id: str
+    rules: tuple[str, ...]
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WouldHaveBlocked:
+    """A text was let through because these rules only watch; else it would have been refused."""
 
     request_id: str
     rules: tuple[str, ...]
@@ -89,6 +124,25 @@ class ToolChanged:
     code: str
     fingerprint: str
     action: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolRan:
+    """An agent ran a tool; `ending` is ok, error, timeout, invalid, refused, or what went wrong."""
+
+    request_id: str
+    tool: str
+    ms: float
+    ending: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class McpMoved:
+    """The line to an MCP server: connected, lost, failed or closed; `why` is what its process or the network said."""
+
+    server: str
+    state: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +251,10 @@ class RunUncounted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallEnded:
-    """A call is over and settled."""
+    """A call is over and settled; `label` says where its answer came from: `answered`, `cached` or `fallback`.
+
+    `record` is its row of the ledger, for those who follow calls as they end.
+    """
 
     request_id: str
     end: str
@@ -209,6 +266,31 @@ class CallEnded:
     output_tokens: int
     cost: str | None
     error_code: str | None
+    label: str = "answered"
+    record: Filterable | None = None
+    door: str = "library"
+    upstream: str | None = None
+    served_model: str | None = None
+    stream: bool = False
+    usage: Usage = UNUSED
+    cost_pico: int | None = None
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetOverrun:
+    """An attempt has cost more than was held for it, by so many pico-dollars."""
+
+    request_id: str
+    attempt: int
+    over_pico: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldsExpired:
+    """Holds of workers that were never heard of again were given back, less what they are presumed to have cost."""
+
+    count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +299,36 @@ class SettleFailed:
 
     guard: str
     error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteChosen:
+    """A call was sent to the model that a rule chose; in `shadow` it was not, and would have been.
+
+    `saved` are the dollars that the choice has saved against the model asked for, by what was really used: less
+    than none where it cost more, `None` where one of the two has no price.
+    """
+
+    request_id: str
+    asked: str
+    chosen: str
+    rule: str
+    shadow: bool
+    saved: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerReused:
+    """A call was answered from the cache; `saved` are the dollars that the answer had cost, `None` if unknown.
+
+    `how`: `exact`, `waited` for one that was under way, `similar` for one to a question that means the same.
+    """
+
+    request_id: str
+    model: str
+    how: str
+    age: float
+    saved: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,17 +341,35 @@ class RequestCrashed:
     trace: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptCacheBusted:
+    """A prompt changed at `block` where the cache still knew it; `cost` are the dollars more, `None` if unknown."""
+
+    request_id: str
+    conversation: str
+    block: str
+    lost_tokens: int
+    cost: str | None
+
+
 Event = (
-    CircuitChanged
+    AnswerReused
+    | CircuitChanged
     | GateChanged
+    | HoldsExpired
+    | McpMoved
+    | AttemptEnded
     | AttemptFailed
     | InputFlagged
     | BudgetAlerted
     | BudgetLadder
+    | BudgetOverrun
     | CallCut
     | OrderUnreadable
     | OutputFlagged
+    | PromptCacheBusted
     | ResultFenced
+    | RouteChosen
     | RunWarned
     | RunStopped
     | RunUncounted
@@ -247,10 +377,22 @@ Event = (
     | SettleFailed
     | ToolChanged
     | ToolHeld
+    | ToolRan
     | RequestCrashed
+    | WouldHaveBlocked
 )
 Observer = Callable[[Event], None]
 
 
 def unobserved(event: Event) -> None:
     """The observer of those who do not want to know."""
+
+
+def together(*observers: Observer) -> Observer:
+    """An observer that tells all of them, in this order."""
+
+    def observe(event: Event) -> None:
+        for each in observers:
+            each(event)
+
+    return observe

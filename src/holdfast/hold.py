@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from holdfast.assembly import Runtime, assemble
-from holdfast.events import Observer, unobserved
+from holdfast.events import Event, Observer, unobserved
 from holdfast.settings import Settings
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Holdfast:
             lambda: self.runtime,
             acquire=self._acquire,
             release=self._release,
-            observe=self._observe,
+            observe=self._announce,
             administration=lambda: self._administration(admin_token),
         )
 
@@ -96,6 +96,14 @@ class Holdfast:
 
         given = set_token() if token is None else None
         return Administration(lambda: self.runtime, token=token if given is None else given.value)
+
+    def _announce(self, event: Event) -> None:
+        """What a door tells is heard by the pulse, the metrics and the alerts, too."""
+        runtime = self._runtime
+        if runtime is not None:
+            for hear in (runtime.pulse, runtime.reporting, runtime.alerting.hear):
+                hear(event)
+        self._observe(event)
 
     def _acquire(self) -> None:
         _ = self.runtime

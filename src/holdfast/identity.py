@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 from unicodedata import normalize
+from urllib.parse import quote
 
 from holdfast.call import Principal
 from holdfast.errors import MalformedRequest
@@ -58,6 +59,24 @@ def named(value: str | None) -> str | None:
     """
     shown = normalize("NFC", sanitize(value or "", collapse_whitespace=True))
     return harmless(shown[: 4 * LONGEST])[:LONGEST].rstrip() or None
+
+
+def owned(key: str, run: str) -> str:
+    """A run as one of its key, so that no two keys share a run: `web/7f2c`, and no other pair is called so.
+
+    A key whose name holds a border, or what a name cannot keep, stands there percent-encoded; what would be cut
+    off at `LONGEST` characters stands there as its fingerprint.
+    """
+    is_plain = named(key) == key and not any(sign in key for sign in "/%")
+    owner = key if is_plain else quote(key, safe="", errors="surrogatepass")
+    if len(owner) > LONGEST // 2:
+        owner = f"%sha256:{_fingerprint(key)}"  # no percent sign of an encoded name is followed by an `s`
+    whole = f"{owner}/{run}"
+    return whole if len(whole) <= LONGEST else f"{owner}/sha256:{_fingerprint(run)}"
+
+
+def _fingerprint(name: str) -> str:
+    return sha256(name.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 @lru_cache(maxsize=4096)

@@ -9,6 +9,8 @@ from holdfast.language import Sentence
 from holdfast.policy.budget import BudgetConfig
 from holdfast.policy.budget_document import decoded_budget
 from holdfast.policy.pins import PIN
+from holdfast.policy.recording import RECORDING, Recording
+from holdfast.policy.recording import decoded as decoded_recording
 from holdfast.policy.stops import Stop, decoded
 from holdfast.ports import Entry
 from holdfast.stores.stop_file import read_stops
@@ -16,9 +18,9 @@ from holdfast.stores.watch import Watch
 
 STARTER = "starter"
 """The budget of a gateway that was given none; it makes way for any other."""
-BUDGET, APPROVAL, STOP, KEY = "budget", "approval", "stop", "key"
+BUDGET, APPROVAL, STOP, KEY, SILENCE = "budget", "approval", "stop", "key", "silence"
 T = TypeVar("T")
-KINDS = (BUDGET, APPROVAL, STOP, KEY, PIN)
+KINDS = (BUDGET, APPROVAL, STOP, KEY, SILENCE, PIN, RECORDING)
 
 
 class Orders:
@@ -38,6 +40,7 @@ class Orders:
         self._approvals: frozenset[str] = frozenset()
         self._stops: tuple[Stop, ...] = ()
         self._here: tuple[Stop, ...] = ()
+        self._recordings: tuple[Recording, ...] = ()
         watch.listen(self.read)
 
     def budgets(self) -> Mapping[str, BudgetConfig]:
@@ -67,6 +70,10 @@ class Orders:
         """All stops, those that have expired among them."""
         return self._stops
 
+    def recordings(self) -> tuple[Recording, ...]:
+        """All recordings, those that are over among them; what cannot be read records nothing."""
+        return self._recordings
+
     def read(self) -> None:
         """Read everything anew from what the watch knows."""
         known = self._budgets
@@ -81,6 +88,8 @@ class Orders:
         self._approvals = frozenset(entry.name for entry in self.watch.entries(APPROVAL))
         stopped = {stop.name: stop for stop in self._stops}
         found = [self._read(entry, decoded) or stopped.get(entry.name) for entry in self.watch.entries(STOP)]
+        recorded = [self._read(entry, decoded_recording) for entry in self.watch.entries(RECORDING)]
+        self._recordings = tuple(one for one in recorded if one is not None)
         self._here = self._file()
         by_name = {stop.name: stop for stop in (*found, *self._here) if stop is not None}
         self._stops = tuple(by_name.values())

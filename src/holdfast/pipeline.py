@@ -2,28 +2,34 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self, TypeVar
 
 from holdfast.call import Call, Outcome, Response, Tally, Unanswered
+from holdfast.clock import SYSTEM_CLOCK, Clock
 from holdfast.errors import HoldfastError, Refused
 from holdfast.events import Observer, SettleFailed, unobserved
 from holdfast.leash import Leash
+from holdfast.policy.story import GuardStep, details
 from holdfast.ports import End
 from holdfast.wire.errors import ApiError, error_event
 from holdfast.wire.headers import get
+from holdfast.wire.usage import Usage
 
 T = TypeVar("T")
 
 Settle = Callable[[Outcome], Awaitable[None]]
+Through = Callable[[Call, Response], Response]
+"""Takes the call as it was sent and the answer that has begun; what it returns is handed on in its place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proceed:
-    """Let the call on; `settle` runs on the way back, whatever happens."""
+    """Let the call on; `settle` runs on the way back, whatever happens, `through` where an answer begins."""
 
     call: Call
     settle: Settle | None = None
+    through: Through | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +45,20 @@ Send = Callable[[Call], Awaitable[Response | Unanswered]]
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Ask every guard in order, then `send`; settle in reverse order, exactly once."""
+    """Ask every guard in order, then `send`; settle in reverse order, exactly once.
+
+    What each guard decides, and how long it takes to, goes to the call's tally under the guard's `name`; of one
+    without a name only that it broke the call off.
+    """
 
     guards: Sequence[Guard]
     send: Send
     observe: Observer = unobserved
+    clock: Clock = SYSTEM_CLOCK
+    _named: tuple[tuple[str, Guard], ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_named", tuple((_name_of(guard), guard) for guard in self.guards))
 
     async def __call__(self, call: Call) -> "Settling":
         settles: list[Settle] = []
@@ -62,13 +77,31 @@ class Pipeline:
         raise found.error
 
     async def _respond(self, call: Call, settles: list[Settle]) -> Response | Unanswered:
-        for guard in self.guards:
-            step = await guard(call)
+        tally, before = call.tally, self.clock.monotonic()
+        throughs: list[Through] = []
+        for name, guard in self._named:
+            try:
+                step = await guard(call)
+            except BaseException as error:
+                tally.steps.append(_broken_off(name or "guard", call, error, self._since(before)))
+                raise
+            now = self.clock.monotonic()
+            if name:
+                tally.steps.append(_decided(name, call, step, _ms(now - before)))
+            before = now
             if isinstance(step, Answer):
                 return step.response
             call = step.call
-            settles += [step.settle] if step.settle else []
-        return await self.send(call)
+            if step.settle is not None:
+                settles.append(step.settle)
+            if step.through is not None:
+                throughs.append(step.through)
+        tally.degraded, tally.notices = call.degraded, len(call.notices)
+        found = await self.send(call)
+        return _seen(throughs, call, found) if isinstance(found, Response) else found
+
+    def _since(self, before: float) -> float:
+        return _ms(self.clock.monotonic() - before)
 
 
 class Settling:
@@ -245,7 +278,7 @@ def _outcome(end: End, response: Response) -> Outcome:
     return Outcome(
         end=end,
         status=response.status,
-        usage=meter.usage,
+        usage=Usage() if meter.is_replayed else meter.usage,
         estimated=meter.estimated,
         is_unbilled=meter.is_unbilled,
         served_model=meter.model,
@@ -254,8 +287,51 @@ def _outcome(end: End, response: Response) -> Outcome:
         upstream=response.upstream,
         asked_model=response.asked_model,
         error_code=(error.error_code or error.type) if error else None,
+        label=response.label,
     )
+
+
+def _seen(throughs: Sequence[Through], call: Call, response: Response) -> Response:
+    """The answer as it leaves the guards, the innermost first."""
+    for through in reversed(throughs):
+        response = through(call, response)
+    return response
 
 
 def _code_of(error: BaseException) -> str:
     return error.error_code if isinstance(error, HoldfastError) else type(error).__name__
+
+
+def _name_of(guard: Guard) -> str:
+    name: str = getattr(guard, "name", "")
+    return name
+
+
+def _ms(seconds: float) -> float:
+    # Twice as fast as `round`, and it is asked for by every guard of every call.
+    return int(seconds * 1_000_000) / 1000
+
+
+def _decided(name: str, before: Call, step: Proceed | Answer, ms: float) -> GuardStep:
+    """What a guard has made of a call; one that only adds to what is known of it has let it pass."""
+    if isinstance(step, Answer):
+        return GuardStep(guard=name, did="answered", ms=ms)
+    after = step.call
+    if after is before or (after.body is before.body and after.notices is before.notices):
+        return GuardStep(guard=name, did="passed", ms=ms)
+    marks = [mark for mark in after.degraded if mark not in before.degraded]
+    noticed = ["notice"] if len(after.notices) > len(before.notices) else []
+    return GuardStep(guard=name, did="changed", ms=ms, detail=", ".join((*marks, *noticed)))
+
+
+def _broken_off(name: str, call: Call, error: BaseException, ms: float) -> GuardStep:
+    """How a guard has ended a call, or was kept from finishing."""
+    match error:
+        case Refused():
+            code, told = error.error_code, details(error.details)
+            return GuardStep(guard=name, did="refused", ms=ms, code=code, detail=told)
+        case asyncio.CancelledError():
+            cut = call.leash.error
+            return GuardStep(guard=name, did="failed", ms=ms, code=None if cut is None else cut.error_code)
+        case _:
+            return GuardStep(guard=name, did="failed", ms=ms, code=_code_of(error))

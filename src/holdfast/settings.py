@@ -16,8 +16,10 @@ import platformdirs
 from holdfast.configuration import PREFIX, Key, Origin, Problem, Reader, Source, describe
 from holdfast.errors import ConfigError
 from holdfast.language import Language, Sentence, preferred
+from holdfast.policy.alert_rules import AlertsConfig
 from holdfast.policy.breaker import BreakerConfig
 from holdfast.policy.budget import BudgetConfig
+from holdfast.policy.caching import CacheConfig
 from holdfast.policy.fairness import FairnessConfig
 from holdfast.policy.fallback import FallbackConfig
 from holdfast.policy.gate import GateConfig
@@ -25,8 +27,10 @@ from holdfast.policy.money import pico
 from holdfast.policy.output import OutputConfig
 from holdfast.policy.pricing import PricingConfig
 from holdfast.policy.quota import QuotaConfig
+from holdfast.policy.recording import RecorderConfig
 from holdfast.policy.redaction import RedactionConfig
 from holdfast.policy.retry import RetryConfig, check_time
+from holdfast.policy.route import RouteConfig
 from holdfast.policy.routing import (
     KEY_ENV,
     SIMULATOR,
@@ -38,6 +42,7 @@ from holdfast.policy.routing import (
 from holdfast.policy.runs import RunsConfig
 from holdfast.policy.screening import ScreenConfig
 from holdfast.policy.taint import TaintConfig
+from holdfast.policy.telemetry import TelemetryConfig
 from holdfast.wire.toml import Place
 
 UPSTREAM = "HOLDFAST_UPSTREAM"
@@ -70,7 +75,7 @@ class StoreConfig:
 
     `emergency_usd`: dollars that one worker may let calls cost while the store is away, where only soft budgets
     count them; hard budgets never do. `keep_days`: calls and attempts older than that are forgotten, their sums
-    are not; `None` keeps everything.
+    are not, and conversations that nobody has spoken in since; `None` keeps everything.
     """
 
     url: str = field(default="", repr=False)
@@ -154,8 +159,13 @@ class Settings:
     runs: RunsConfig = field(default_factory=RunsConfig)
     quotas: Mapping[str, QuotaConfig] = field(default_factory=dict[str, QuotaConfig])
     fairness: FairnessConfig = field(default_factory=FairnessConfig)
+    alerts: AlertsConfig = field(default_factory=AlertsConfig)
     fleet: FleetConfig = field(default_factory=FleetConfig)
     simulator: SimulatorConfig = field(default_factory=SimulatorConfig)
+    telemetry: TelemetryConfig = field(default_factory=TelemetryConfig)
+    recorder: RecorderConfig = field(default_factory=RecorderConfig)
+    route: RouteConfig = field(default_factory=RouteConfig)
+    cache: CacheConfig = field(default_factory=CacheConfig)
     origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin], compare=False, repr=False)
 
     def __post_init__(self) -> None:

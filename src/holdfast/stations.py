@@ -5,33 +5,55 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from holdfast.bookkeeping import Bookkeeper
 from holdfast.clock import Clock
 from holdfast.credentials import secret
+from holdfast.detectors.judge import JUDGE, JudgeDetector
+from holdfast.detectors.opening import Opened
+from holdfast.detectors.remembered import Remembered
 from holdfast.errors import StoreUnavailable, UnknownModel
-from holdfast.events import BudgetAlerted, Observer
+from holdfast.events import BudgetAlerted, HoldsExpired, Observer
 from holdfast.guards.budget import BudgetGuard
+from holdfast.guards.cache import CacheGuard
+from holdfast.guards.cache_bust import CacheBustGuard
 from holdfast.guards.fence import FenceGuard
 from holdfast.guards.pins import PinGuard
 from holdfast.guards.quota import QuotaGuard
 from holdfast.guards.record import RecordGuard
+from holdfast.guards.recorder import RecorderGuard
+from holdfast.guards.route import RouteGuard
 from holdfast.guards.run import RunGuard
 from holdfast.guards.screen import ScreenGuard
 from holdfast.guards.stop import StopGuard
 from holdfast.orders import KINDS, Orders
 from holdfast.parts.allowance import Allowance
+from holdfast.parts.cache import Cache
+from holdfast.parts.cache_bust import Conversations
+from holdfast.parts.cascade import Cascade
 from holdfast.parts.fairness import WaitingRoom
+from holdfast.parts.linear import LinearDetector
 from holdfast.parts.prices import PriceBook
+from holdfast.parts.redactor import Redactor
+from holdfast.parts.route import Route
+from holdfast.parts.sightings import Sightings
 from holdfast.parts.suspicion import Suspicion
-from holdfast.pipeline import Guard
+from holdfast.pipeline import Guard, Pipeline, Send
+from holdfast.policy.budget import BudgetConfig
+from holdfast.policy.expectation import Expectation
 from holdfast.policy.money import pico
 from holdfast.policy.pins import PIN
+from holdfast.policy.price_table import ModelFacts
+from holdfast.policy.routing import serves
 from holdfast.ports import QuotaStore, Store
 from holdfast.settings import Settings
+from holdfast.stores.bodies import open_bodies
+from holdfast.stores.open import MEMORY
 from holdfast.stores.quotas import Fleet
+from holdfast.stores.recorder import Recorder
 from holdfast.stores.spool import Spool, SpooledLedger
 from holdfast.stores.stop_file import spool_folder, stop_file
 from holdfast.stores.watch import Chore, Watch
@@ -46,7 +68,10 @@ PRUNE_EVERY = 3_600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
-    """What every station stands on; `chores` are done besides, each every so many seconds."""
+    """What every station stands on; `chores` are done besides, each every so many seconds.
+
+    `ask` sends a question of our own, whose id is a `new_id`; `dear` judges texts in doubt.
+    """
 
     settings: Settings
     store: Store
@@ -56,18 +81,28 @@ class Floor:
     observe: Observer
     suspicion: Suspicion
     fleet: Fleet
+    ask: Send
+    new_id: Callable[[], str]
+    dear: Opened | None = None
     chores: Sequence[tuple[float, Chore]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stations:
-    """The guards, outermost first, and the standing orders that they obey."""
+    """The guards, outermost first, and the standing orders that they obey.
+
+    `sightings` is what each rule of the screen has seen; `route` and `cache` say what those of the settings saved.
+    """
 
     guards: tuple[Guard, ...]
     watch: Watch
     orders: Orders
     stop: StopGuard
     quotas: QuotaStore
+    recorder: Recorder
+    sightings: Sightings
+    route: Route
+    cache: Cache
 
 
 def build(floor: Floor) -> Stations:
@@ -75,47 +110,151 @@ def build(floor: Floor) -> Stations:
     settings, store, clock, observe = floor.settings, floor.store, floor.clock, floor.observe
     spool = Spool(spool_folder(settings.store_url), clock=clock) if floor.is_shared else None
     book: Store | SpooledLedger = store if spool is None else SpooledLedger(store, spool, clock=clock)
-    own = [(SWEEP_EVERY, _sweeping(floor, spool)), (PRUNE_EVERY, _pruning(floor))] if floor.is_shared else []
+    recorder = _recorder(floor)
+    own = [(SWEEP_EVERY, _sweeping(floor, spool)), (PRUNE_EVERY, _pruning(floor, recorder))]
     watch = Watch(
         store,
         KINDS,
         clock=clock,
         is_alone=not (floor.is_shared or floor.chores),
         file=stop_file(settings.store_url) if floor.is_shared else None,
-        chores=[*own, *floor.chores],
+        chores=[*(own if floor.is_shared else ()), *floor.chores],
     )
     orders = Orders(watch, settings.budgets, observe=observe)
     stop = StopGuard(begin=watch.begin, stops=orders.stops, clock=clock, observe=observe)
     watch.listen(stop.enforce)
     books = Bookkeeper(price=price(floor.prices), price_version=floor.prices.version)
-    budget = BudgetGuard(
+    budget = _budget(floor, orders, book, books)
+    record = RecordGuard(ledger=book, books=books, clock=clock, observe=observe)
+    route, cache = Route.of(settings.route), Cache.of(settings.cache, clock)
+    screen = _screen(floor, (record, stop, _judges(budget, settings)))
+    guards: tuple[Guard, ...] = (
+        record,
+        stop,
+        RecorderGuard(recordings=orders.recordings, take=recorder.take),
+        screen,
+        _pins(floor, watch),
+        FenceGuard(config=settings.tools, suspicion=floor.suspicion, observe=observe),
+        _route(floor, route),
+        RunGuard(runs=store, config=settings.runs, observe=observe),
+        _quota(floor),
+        _cache(floor, cache),
+        budget,
+        _cache_bust(floor),
+    )
+    return Stations(
+        guards=guards,
+        watch=watch,
+        orders=orders,
+        stop=stop,
+        quotas=floor.fleet.quotas,
+        recorder=recorder,
+        sightings=screen.sightings,
+        route=route,
+        cache=cache,
+    )
+
+
+def _route(floor: Floor, route: Route) -> RouteGuard:
+    upstreams = tuple(floor.settings.upstreams.values())
+
+    def facts(model: str) -> ModelFacts | None:
+        known = floor.prices.table.find(model)
+        return None if known is None else known.facts
+
+    return RouteGuard(
+        config=floor.settings.route,
+        models=floor.settings.models,
+        facts=facts,
+        serves=lambda model: any(serves(config, model) for config in upstreams),
+        price=price(floor.prices),
+        told=route.told,
+        observe=floor.observe,
+    )
+
+
+def _cache(floor: Floor, cache: Cache) -> CacheGuard:
+    settings = floor.settings
+    shaping = f"{settings.output!r} {settings.tools!r}"
+    return CacheGuard(
+        cache=cache.own,
+        fleet=floor.fleet.answers,
+        secret=floor.fleet.secret,
+        price=price(floor.prices),
+        clock=floor.clock,
+        rules=sha256(shaping.encode()).hexdigest(),
+        observe=floor.observe,
+    )
+
+
+def _budget(floor: Floor, orders: Orders, book: Store | SpooledLedger, books: Bookkeeper) -> BudgetGuard:
+    return BudgetGuard(
         budgets=orders.budgets,
         approved=orders.approved,
         holds=book,
         ledger=book,
         prices=floor.prices,
         books=books,
-        clock=clock,
+        clock=floor.clock,
         owner=_worker(),
-        observe=observe,
-        emergency=Allowance(pico(settings.store.emergency_usd, name="store.emergency_usd")),
+        observe=floor.observe,
+        emergency=Allowance(pico(floor.settings.store.emergency_usd, name="store.emergency_usd")),
     )
-    guards: tuple[Guard, ...] = (
-        RecordGuard(ledger=book, books=books, clock=clock, observe=observe),
-        stop,
-        ScreenGuard(config=settings.screen, observe=observe),
-        _pins(floor, watch),
-        FenceGuard(config=settings.tools, suspicion=floor.suspicion, observe=observe),
-        RunGuard(runs=store, config=settings.runs, observe=observe),
-        QuotaGuard(
-            quotas=settings.quotas,
-            store=floor.fleet.quotas,
-            room=WaitingRoom(settings.fairness, clock=clock),
-            clock=clock,
-        ),
-        budget,
+
+
+def _recorder(floor: Floor) -> Recorder:
+    settings = floor.settings
+    bodies = open_bodies(settings.store_url if floor.is_shared else MEMORY)
+    masking = Redactor.configured(settings.redaction, os.environ).config
+    return Recorder(bodies, settings.recorder, masking, clock=floor.clock)
+
+
+def _cache_bust(floor: Floor) -> CacheBustGuard:
+    known = Conversations(key=secrets.token_bytes(32))
+    return CacheBustGuard(conversations=known, price=price(floor.prices), observe=floor.observe)
+
+
+def _quota(floor: Floor) -> QuotaGuard:
+    return QuotaGuard(
+        quotas=floor.settings.quotas,
+        store=floor.fleet.quotas,
+        room=WaitingRoom(floor.settings.fairness, clock=floor.clock),
+        clock=floor.clock,
     )
-    return Stations(guards=guards, watch=watch, orders=orders, stop=stop, quotas=floor.fleet.quotas)
+
+
+def _screen(floor: Floor, guards: Sequence[Guard]) -> ScreenGuard:
+    tools = floor.settings.tools
+    return ScreenGuard(
+        config=floor.settings.screen,
+        verdicts=floor.suspicion.verdicts,
+        second=_second(floor, guards),
+        only_flags_tools=tools.fence and tools.while_tainted != "off",
+        observe=floor.observe,
+    )
+
+
+def _second(floor: Floor, guards: Sequence[Guard]) -> Cascade | None:
+    """Whom the screen asks besides; a model is asked past the screen, so that no question raises another."""
+    config = floor.settings.screen.second_opinion
+    if not floor.settings.screen.enabled or config.kind == "off":
+        return None
+    judge = JudgeDetector(
+        ask=Pipeline(guards, floor.ask, floor.observe, floor.clock),
+        clock=floor.clock,
+        new_id=floor.new_id,
+        model=config.model or floor.settings.models.small,
+        timeout=config.timeout,
+        scores=config.scores,
+    )
+    dear = judge if floor.dear is None else floor.dear.detector
+    return Cascade(cheap=LinearDetector(), dear=Remembered(detector=dear), band=config.band, fail=config.fail)
+
+
+def _judges(budget: BudgetGuard, settings: Settings) -> BudgetGuard:
+    """The station that holds money for the judge: all budgets, and one of its own for a day."""
+    own = BudgetConfig(usd=settings.screen.second_opinion.budget_usd, per="day", where={"key": JUDGE})
+    return replace(budget, budgets=lambda: {**budget.budgets(), JUDGE: own}, expectation=Expectation())
 
 
 def _pins(floor: Floor, watch: Watch) -> PinGuard:
@@ -123,6 +262,7 @@ def _pins(floor: Floor, watch: Watch) -> PinGuard:
         config=floor.settings.tools,
         register=floor.store,
         entries=lambda: watch.entries(PIN),
+        revision=lambda: None if floor.is_shared or floor.chores else watch.revision,
         flags=floor.suspicion.is_suspicious,
         observe=floor.observe,
     )
@@ -156,19 +296,29 @@ def _sweeping(floor: Floor, spool: Spool | None) -> Callable[[], Awaitable[None]
         try:
             # First what is known of an attempt, then what is presumed of those that nobody knows about.
             brought = () if spool is None else await spool.bring(floor.store)
+            overdue = await _overdue(floor)
             crossings = (*brought, *await floor.store.sweep())
         except StoreUnavailable:
             return  # who is lost stays lost, and what waits goes on waiting: the next round finds it
+        if overdue:
+            floor.observe(HoldsExpired(count=overdue))
         for crossing in crossings:
             floor.observe(BudgetAlerted.of(crossing))
 
     return sweep
 
 
-def _pruning(floor: Floor) -> Callable[[], Awaitable[None]]:
+async def _overdue(floor: Floor) -> int:
+    """How many holds a sweep will find overdue, by this worker's clock: good enough for a count."""
+    now = floor.clock.now().timestamp()
+    return sum(hold.lease_until <= now for hold in await floor.store.held())
+
+
+def _pruning(floor: Floor, recorder: Recorder) -> Callable[[], Awaitable[None]]:
     keep = floor.settings.store.keep_days
 
     async def prune() -> None:
+        await recorder.prune()
         if keep is None:
             return
         with suppress(StoreUnavailable):  # they can still be forgotten in an hour

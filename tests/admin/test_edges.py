@@ -160,7 +160,7 @@ def test_a_bug_of_ours_costs_one_answer_and_is_announced(
         raise RuntimeError("a bug")
 
     with monkeypatch.context() as patch:
-        patch.setattr(MemoryStore, "newest", broken)
+        patch.setattr(MemoryStore, "calls", broken)
         heard = operator.ask("GET", "/api/v1/requests")
     assert (heard.status, heard.error_type) == (500, "api_error")
     assert "a bug" not in heard.body.decode()

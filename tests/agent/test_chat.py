@@ -122,7 +122,10 @@ async def test_two_hundred_chats_at_once_do_not_mix(world: World) -> None:
         agent = hold.agent()
         first = await asyncio.gather(*(agent.chat(f"word{n}x", user=f"user{n}") for n in range(200)))
         second = await asyncio.gather(
-            *(agent.chat(f"again{n}x", conversation=reply.conversation) for n, reply in enumerate(first))
+            *(
+                agent.chat(f"again{n}x", user=f"user{n}", conversation=reply.conversation)
+                for n, reply in enumerate(first)
+            )
         )
         entries = await hold.runtime.ledger.newest(1_000)
 

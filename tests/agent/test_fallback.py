@@ -191,9 +191,9 @@ async def test_a_store_that_fails_falls_back(
 
 
 async def test_a_mistake_in_the_program_is_never_hidden_by_a_fallback(hold: Holdfast) -> None:
-    with pytest.raises(TypeError, match="message must be str, not bytes"):
+    with pytest.raises(TypeError, match="message must be str or a list of content blocks, not bytes"):
         await hold.agent(fallback="No.").chat(b"Hello")  # type: ignore[arg-type]  # what a caller without types does
-    with pytest.raises(TypeError, match="message must be str, not NoneType"):
+    with pytest.raises(TypeError, match="message must be str or a list of content blocks, not NoneType"):
         hold.agent(fallback="No.").stream(None)  # type: ignore[arg-type]  # what a caller without types does
 
 

@@ -153,5 +153,5 @@ async def test_an_agent_on_a_hold_leaves_the_hold_open(world: World) -> None:
 
 def test_its_shape_can_be_read_without_its_secrets(clean: None) -> None:
     assert repr(ProductionAgent("claude-sonnet-5-5", name="helper")).startswith(
-        "ProductionAgent(model='claude-sonnet-5-5', system=None"
+        "ProductionAgent(model='claude-sonnet-5-5', tools=()"
     )

@@ -149,7 +149,7 @@ from holdfast.simulator import Stall
 with RunningSimulator() as simulator:
     simulator.simulator.fault(Stall(after_events=0))
     agent = ProductionAgent(upstream=simulator.url)
-    agent._runtime()
+    agent._home.runtime()
 
     def interrupt():
         simulator.until(lambda running: bool(running.requests))
@@ -161,7 +161,7 @@ with RunningSimulator() as simulator:
     except KeyboardInterrupt:
         simulator.drain()
         import asyncio
-        (record,) = asyncio.run(agent._runtime().ledger.newest(9))
+        (record,) = asyncio.run(agent._home.runtime().ledger.newest(9))
         print(record.end, simulator.simulator.requests[0].ending)
 """
 

@@ -21,6 +21,7 @@ def answers(output: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in output.splitlines()]
 
 
+@pytest.mark.requirement("guard:score-form")
 def test_each_line_is_answered_with_score_rate_and_action() -> None:
     given = lines(
         {"id": 1, "text": ATTACK, "channel": "user"},

@@ -37,6 +37,7 @@ def told(ended: Ended) -> list[dict[str, object]]:
     return [json.loads(row) for row in ended.out.splitlines()]
 
 
+@pytest.mark.requirement("guard:redact-form")
 def test_every_line_comes_back_with_its_id_and_without_its_secrets(typed: Holdfast) -> None:
     ended = typed(line("메일 a@example.com") + "\n" + line("password=hunter2!", 7))
     assert ended.code == 0

@@ -15,7 +15,7 @@ from holdfast.assembly import Runtime, assemble
 from holdfast.cli.listening import listen
 from holdfast.events import Event, Observer
 from holdfast.gateway.app import Gateway
-from holdfast.gateway.server import GatewayServer
+from holdfast.gateway.server import GatewayServer, Patience
 from holdfast.hold import Holdfast
 from holdfast.policy.breaker import BreakerConfig
 from holdfast.policy.retry import RetryConfig
@@ -106,6 +106,7 @@ def serving(
     *,
     http: type[asyncio.Protocol] = AutoHTTPProtocol,
     opened: Callable[[Settings, Observer], Runtime] | None = None,
+    patience: Patience | None = None,
 ) -> Generator[RunningGateway]:
     """Run a gateway until the block ends, on what `opened` makes of the settings."""
     events: list[Event] = []
@@ -114,7 +115,8 @@ def serving(
     listener = listen("127.0.0.1", 0)
     gateway.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     gateway.app = gateway.hold.asgi()
-    server = _Server(gateway.app, drain_timeout=settings.gateway.drain_timeout, http=http)
+    drain = settings.gateway.drain_timeout
+    server = _Server(gateway.app, drain_timeout=drain, http=http, patience=patience)
     thread = threading.Thread(target=gateway.run, args=(server, listener), daemon=True)
 
     def stop() -> None:

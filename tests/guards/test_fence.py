@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -85,3 +86,24 @@ async def test_a_long_text_is_read_in_a_thread(monkeypatch: pytest.MonkeyPatch) 
     for _ in range(2):
         assert contents((await fencing(talk(long))).call) == [fenced(long)]
     assert threads == ["_found"]
+
+
+async def test_the_results_of_a_client_that_has_left_are_read_no_further() -> None:
+    seen: list[str] = []
+    reading, goes_on = threading.Event(), threading.Event()
+
+    def detect(text: str) -> float:
+        seen.append(text)
+        reading.set()
+        goes_on.wait(5)
+        return 0.0
+
+    suspicion = Suspicion(config=ScreenConfig(), validator=InputValidator(detector=detect))
+    fence = FenceGuard(config=TaintConfig(), suspicion=suspicion)
+    calling = asyncio.create_task(fence(talk("a" * 20_000, "b" * 20_000)))
+    await asyncio.to_thread(reading.wait, 5)
+    calling.cancel()
+    await asyncio.wait({calling})
+    goes_on.set()
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert [text[0] for text in seen] == ["a"]

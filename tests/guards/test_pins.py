@@ -12,7 +12,7 @@ from holdfast.errors import StoreUnavailable
 from holdfast.events import Event, OrderUnreadable, ToolChanged
 from holdfast.guards import pins as module
 from holdfast.guards.pins import PinGuard
-from holdfast.operations.tool_pins import approve, forget, pins
+from holdfast.operations.tool_pins import approve, forget, pins, refuse
 from holdfast.policy.pins import PIN, ToolRejected, pin_name
 from holdfast.policy.taint import TaintConfig
 from holdfast.ports import Entry
@@ -156,3 +156,28 @@ async def test_pins_and_what_is_remembered_of_troubles_are_bounded(monkeypatch: 
     for _ in range(2):
         await desk.offer(tool("mcp__web__x", "ATTACK"), tool("mcp__web__y", "ATTACK"))
     assert len(desk.told()) == 4
+
+
+async def test_a_tool_that_a_person_has_refused_is_refused_even_where_changes_are_only_told_of() -> None:
+    desk = Desk(pins="flag")
+    await refuse(desk.store, "key", "mcp__web__read", at=NOW, actor="kim")
+    await desk.hear()
+
+    with pytest.raises(ToolRejected, match="an operator has refused it"):
+        await desk.offer(tool())
+    await desk.offer(tool(), key="another")
+    assert desk.told() == [("mcp__web__read", "refused", "refuse")]
+
+
+async def test_a_worker_that_is_alone_knows_its_own_pins_until_it_hears_of_the_register() -> None:
+    desk = Desk(pins="flag")
+    revisions = [1]
+    desk.guard = replace(desk.guard, revision=lambda: revisions[-1])
+    await desk.offer(tool())
+    await desk.offer(tool(description="Reads and posts."), later=7_200)
+    await forget(desk.store, "key", "mcp__web__read", actor="kim")
+    revisions.append(2)
+    await desk.offer(tool(description="Reads and posts."), later=7_201)
+
+    assert desk.told() == [("mcp__web__read", "changed", "flag")]
+    assert len(await pins(desk.store)) == 1

@@ -7,10 +7,10 @@ import pytest
 from holdfast.call import Call
 from holdfast.errors import InputRejected
 from holdfast.events import Event, InputFlagged
-from holdfast.guards import screen as screen_module
 from holdfast.guards.screen import ScreenGuard
 from holdfast.language import Sentence
 from holdfast.parts.validator import InputValidator, Scan
+from holdfast.parts.verdicts import Verdicts
 from holdfast.policy.screening import Channel, Pattern, Rule, ScreenConfig
 from holdfast.wire.messages import read_request
 from tests.upstream.scripted import a_call
@@ -181,12 +181,9 @@ class Watched(InputValidator):
         return super().scan(text, channel=channel)
 
 
-async def test_what_was_screened_long_ago_is_forgotten_and_screened_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(screen_module, "MOST_KEPT", 2)
+async def test_what_was_screened_long_ago_is_forgotten_and_screened_again() -> None:
     SHOWN.clear()
-    guard = ScreenGuard(config=ScreenConfig(), validator=Watched())
+    guard = ScreenGuard(config=ScreenConfig(), validator=Watched(), verdicts=Verdicts(most=2))
     for word in ("one", "one", "two", "three", "one"):
         await guard(talk(said(f"The number is {word}.")))
     assert len(SHOWN) == 4

@@ -42,12 +42,20 @@ def is_one_sentence(text: str) -> bool:
 
 
 ANSWERS_FOR_ALL = {  # the frames that have to outlive whatever a part does, each with its reason
+    (
+        "src/holdfast/agent/toolbox.py",
+        "_run",
+    ): "a tool is foreign code: its failure is a result for the model to handle",
     ("src/holdfast/gateway/app.py", "_answer"): "a bug costs one answer, not the process; it is announced",
     ("src/holdfast/pipeline.py", "unwind"): "a settle that fails must not keep the others from settling",
     (
         "src/holdfast/policy/masking_values.py",
         "_read",
     ): "the repr of an object to be logged may raise anything",
+    (
+        "src/holdfast/teams/stage.py",
+        "_called",
+    ): "a member that is a function is foreign code: its failure is told, and the others may go on",
     (
         "src/holdfast/telemetry/sink.py",
         "_works",

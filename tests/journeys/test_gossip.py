@@ -7,8 +7,8 @@ from time import perf_counter
 
 import pytest
 
-from holdfast.assembly import LISTEN_EVERY
 from holdfast.policy.routing import UpstreamConfig
+from holdfast.ring import LISTEN_EVERY
 from holdfast.stores import redis_link
 from holdfast.upstream.gates import Place
 from tests.journeys.fleet import CIRCUIT, PROMPT, WELL, Patient, pair, scripts_run, settings, until, working

@@ -78,3 +78,10 @@ def test_json_stays_json_whatever_it_says(document: object, ascii_only: bool) ->
 def test_nothing_crashes_and_a_second_time_changes_nothing(text: str) -> None:
     once = mask(text)
     assert mask(once) == once
+
+
+@pytest.mark.parametrize("number", [-100000000, -219099999.5])
+def test_a_part_of_a_number_is_no_finding(number: float) -> None:
+    document = {'ssn 1password="a",': number}
+    assert json.loads(mask(json.dumps(document))) != document
+    assert number in json.loads(mask(json.dumps(document))).values()

@@ -14,7 +14,7 @@ import pytest
 from holdfast.clock import SYSTEM_CLOCK
 from holdfast.errors import ConfigError, StoreUnavailable
 from holdfast.policy.holds import Extend, Hold, TopUp, nano
-from holdfast.ports import SpendQuery
+from holdfast.ports import CallQuery, SpendQuery
 from holdfast.stores.open import open_store
 from holdfast.stores.postgres import PostgresStore
 from holdfast.stores.postgres_link import PATIENCE, session
@@ -39,6 +39,7 @@ VERBS: dict[str, Callable[[PostgresStore], Awaitable[object]]] = {
     "held": lambda store: store.held(),
     "find": lambda store: store.find("hfr_1"),
     "newest": lambda store: store.newest(1),
+    "calls": lambda store: store.calls(CallQuery()),
     "attempts_of": lambda store: store.attempts_of("hfr_1"),
     "attempts": lambda store: store.attempts(),
     "reprice": lambda store: store.reprice({"x": (1, "v")}),

@@ -13,10 +13,10 @@ import pytest
 
 from holdfast.errors import ConfigError, StoreUnavailable
 from holdfast.policy.holds import Extend, Hold, TopUp
-from holdfast.ports import SpendQuery
+from holdfast.ports import CallQuery, SpendQuery
 from holdfast.stores import sqlite as store_module
 from holdfast.stores import sqlite_file, sqlite_money
-from holdfast.stores.rows import call_columns
+from holdfast.stores.rows import CALL_COLUMNS, call_columns
 from holdfast.stores.sqlite import SqliteStore
 from holdfast.testing import FakeClock
 from holdfast.testing.conformance import a_record, an_attempt
@@ -35,13 +35,18 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "PATIENCE", 0.6)
 
 
+CALLED_THEN = CALL_COLUMNS[: CALL_COLUMNS.index("outcome")]
+"""What was kept of a call before it had a story."""
+
+
 def an_old_file(path: Path, *costs: int | None) -> None:
     """A file of the first holdfast: calls with costs, and no attempts."""
     script = files("holdfast.stores").joinpath("sql", "sqlite_0001.sql").read_text("utf-8")
     with contextlib.closing(sqlite3.connect(path)) as db:
         db.executescript(script)
         for number, cost in enumerate(costs):
-            columns = call_columns(a_record(f"hfr_old_{number}", cost_pico=cost))
+            known = call_columns(a_record(f"hfr_old_{number}", cost_pico=cost))
+            columns = {name: known[name] for name in CALLED_THEN}
             names = ", ".join(f'"{name}"' for name in columns)
             db.execute(
                 f"INSERT INTO calls ({names}) VALUES ({', '.join('?' * len(columns))})", [*columns.values()]
@@ -114,6 +119,7 @@ READS: dict[str, Verb] = {
     "attempts_of": lambda store: store.attempts_of("hfr_1"),
     "attempts": lambda store: store.attempts(),
     "totals": lambda store: store.totals(),
+    "calls": lambda store: store.calls(CallQuery()),
     "spend": lambda store: store.spend(SpendQuery(by=("day",))),
     "used": lambda store: store.used(["day"]),
     "held": lambda store: store.held(),

@@ -58,6 +58,7 @@ def test_the_attacks_are_many_and_a_model_without_holdfast_falls_for_them() -> N
 
 
 @pytest.mark.parametrize("mode", ["confirm", "deny"])
+@pytest.mark.requirement("taint:obedient")
 def test_no_attack_has_anything_done_even_without_any_detector(mode: str) -> None:
     config = TaintConfig(while_tainted="deny" if mode == "deny" else "confirm", pins="off", fence=False)
     assert attacked(Stage(config)) == []
@@ -72,6 +73,7 @@ def test_no_attack_has_anything_done_with_all_guards_as_they_ship() -> None:
     assert attacked(stage) == []
 
 
+@pytest.mark.requirement("taint:honest-work")
 def test_people_get_their_work_done() -> None:
     stage = Stage(TaintConfig(while_tainted="confirm"), screen=ScreenConfig())
     with stage.hold() as hold, hold.anthropic_sync() as client:

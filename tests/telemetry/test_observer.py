@@ -7,6 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from holdfast.events import (
+    AttemptEnded,
     AttemptFailed,
     CallEnded,
     CircuitChanged,
@@ -103,4 +104,25 @@ def test_a_gate_that_waits_for_a_person_is_an_error(gate: str, level: str) -> No
 
 
 def test_no_event_is_without_a_line() -> None:
-    assert {*get_args(Event)} == {*LINES, CallEnded}
+    assert {*get_args(Event)} == {*LINES, CallEnded, AttemptEnded}
+
+
+@pytest.mark.parametrize("kind", ["answered", "http"])
+def test_the_end_of_an_attempt_is_told_by_the_line_of_its_failure_or_of_its_call(kind: str) -> None:
+    stream = io.StringIO()
+    with AgentLogger("gateway", stream=stream) as logger:
+        logged(logger)(
+            AttemptEnded(
+                request_id="hfr_1",
+                upstream="live",
+                model="m",
+                attempt=1,
+                kind=kind,
+                status=500,
+                blame="claude",
+                duration_ms=1.0,
+                first_ms=None,
+            )
+        )
+
+    assert stream.getvalue() == ""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from holdfast import assembly
+from holdfast import ring as composition
 from holdfast.simulator import Fault, Status
 from holdfast.upstream import attempts as ring
 from holdfast.upstream.attempts import Attempts
@@ -62,7 +62,10 @@ MUTANTS: dict[str, Changes] = {
     "a retry that succeeds gets nothing back": [("        journey.last_cost = cost\n", "")],
     "every success counts as a first try": [(".succeeded(journey.last_cost)", ".succeeded()")],
     "a call that is cancelled keeps its permit": [
-        ("passage.ended(Outcome.NEUTRAL)\n            " + UNTYPED, UNTYPED)
+        (
+            "both(passage.ended, told.ended, Outcome.NEUTRAL)\n            " + UNTYPED,
+            "told.ended(Outcome.NEUTRAL)\n            " + UNTYPED,
+        )
     ],
 }
 
@@ -105,6 +108,6 @@ async def test_an_agent_recovers_from_one_overload() -> None:
 
 @pytest.mark.requirement("breaker:mutants")
 async def test_an_agent_that_never_calls_its_retry_does_not_recover(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assembly, "Attempts", planted(NEVER))
+    monkeypatch.setattr(composition, "Attempts", planted(NEVER))
     with pytest.raises(AssertionError, match="fallback"):
         await recover()

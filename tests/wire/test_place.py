@@ -52,3 +52,8 @@ def test_a_path_that_leads_nowhere_has_no_value(path: tuple[str | int, ...]) -> 
 def test_broken_json_has_no_place_of_its_own() -> None:
     assert find_value(b'{"a": [1, ', ("a",)) == (6, 10)
     assert find_value(b'{"a": ', ("a",)) == (6, 6)
+
+
+def test_a_name_that_is_no_text_is_passed_over() -> None:
+    data = b'{"\xd5\xff": 1, "a": 2}'
+    assert find_value(data, ("a",)) == (data.index(b"2"), data.index(b"2") + 1)

@@ -5,9 +5,6 @@ from hmac import compare_digest
 
 from holdfast.admin.refusals import foreign, no_token
 from holdfast.assembly import Runtime
-from holdfast.operations.key_ring import KeyRing
-from holdfast.operations.pepper import pepper
-from holdfast.orders import KEY
 from holdfast.policy.keys import PREFIX, KeyScope
 from holdfast.wire.headers import Headers, get
 
@@ -22,7 +19,6 @@ class Access:
     def __init__(self, runtime: Runtime, token: str | None) -> None:
         self._runtime = runtime
         self._token = None if token is None else _digest(token)
-        self._ring: KeyRing | None = None
 
     def actor(self, headers: Headers, scope: KeyScope) -> str:
         """In whose name a request comes.
@@ -35,15 +31,7 @@ class Access:
         if not any(one.startswith(PREFIX) for one in presented):
             raise no_token()
         self._runtime.stations.orders.require_known()
-        return f"key:{self._keys().authenticate(headers, scope=scope).name}"
-
-    def _keys(self) -> KeyRing:
-        if self._ring is None:
-            watch, settings = self._runtime.stations.watch, self._runtime.settings
-            self._ring = KeyRing(
-                lambda: watch.entries(KEY), pepper=pepper(settings.store_url), clock=self._runtime.clock
-            )
-        return self._ring
+        return f"key:{self._runtime.keys().authenticate(headers, scope=scope).name}"
 
 
 def refuse_foreign(headers: Headers) -> None:

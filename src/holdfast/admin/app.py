@@ -9,7 +9,23 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
-from holdfast.admin import budgets, calls, effective_limits, keys, runs, spend, spend_limits, stops
+from holdfast.admin import (
+    alerts,
+    audit,
+    budgets,
+    effective_limits,
+    guard_stats,
+    keys,
+    mcp,
+    recordings,
+    requests,
+    runs,
+    spend,
+    spend_limits,
+    status,
+    stops,
+    tool_pins,
+)
 from holdfast.admin.access import Access, refuse_foreign
 from holdfast.admin.document import document
 from holdfast.admin.operation import AnyOperation, Asked
@@ -20,14 +36,21 @@ from holdfast.operations.desk import Desk
 from holdfast.wire.headers import Headers, from_raw
 
 OPERATIONS: tuple[AnyOperation, ...] = (
+    *alerts.OPERATIONS,
     *budgets.OPERATIONS,
+    *guard_stats.OPERATIONS,
     *keys.OPERATIONS,
+    *status.OPERATIONS,
     *stops.OPERATIONS,
     *runs.OPERATIONS,
     *spend.OPERATIONS,
-    *calls.OPERATIONS,
+    *audit.OPERATIONS,
+    *recordings.OPERATIONS,
+    *requests.OPERATIONS,
     *effective_limits.OPERATIONS,
     *spend_limits.OPERATIONS,
+    *tool_pins.OPERATIONS,
+    *mcp.OPERATIONS,
 )
 DOCUMENT = "/openapi.json"
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -56,6 +79,15 @@ class Administration:
             for method in route.methods or ()
         ]
         return tuple(sorted(methods))
+
+    def admit(self, headers: Headers) -> None:
+        """Raise what refuses whoever may not read here."""
+        self._opened(self._runtime()).actor(headers, "admin:read")
+
+    def drain(self) -> None:
+        """End the answers that follow something: they have no end of their own."""
+        if self._access is not None:
+            self._access[0].feed.end()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._router(scope, receive, send)

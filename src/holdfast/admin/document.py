@@ -73,10 +73,10 @@ def _operation(one: AnyOperation, known: dict[str, Any], components: dict[str, A
         "operationId": one.name,
         "summary": one.summary,
         "description": f"Needs the admin token, or a key with the scope {one.scope}.",
-        "tags": [one.path.split("/")[3]],
+        "tags": [one.path.split("/")[:4][-1]],
         "parameters": [*_names(one.path), *_parameters(components[_component(known[repr(one.query)])])],
         "responses": {
-            str(one.status): _answer(None if one.gives is None else known[repr(one.gives)]),
+            str(one.status): _file(one.files) if one.gives is None else _answer(known[repr(one.gives)]),
             **{
                 status: {"description": said, **_content(known[repr(Error)])}
                 for status, said in REFUSALS.items()
@@ -103,10 +103,12 @@ def _component(schema: dict[str, str]) -> str:
     return schema["$ref"].rpartition("/")[2]
 
 
-def _answer(schema: dict[str, Any] | None) -> dict[str, object]:
-    if schema is None:
-        text = {"schema": {"type": "string"}}
-        return {"description": "The file.", "content": {"text/csv": text, "application/jsonl": text}}
+def _file(kinds: Iterable[str]) -> dict[str, object]:
+    text = {"schema": {"type": "string"}}
+    return {"description": "The file.", "content": dict.fromkeys(kinds, text)}
+
+
+def _answer(schema: dict[str, Any]) -> dict[str, object]:
     return {"description": "Done.", **_content(schema)}
 
 

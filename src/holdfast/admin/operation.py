@@ -37,6 +37,9 @@ class Operation(Generic[Q, B]):
     Attributes:
         name: its `operationId`.
         gives: the type of the answer; `None` for a file.
+        files: the content types that such a file may have.
+        is_private: whoever may only look around must not see this.
+        only_reads: it changes nothing, though it is no GET.
     """
 
     method: Method
@@ -48,11 +51,15 @@ class Operation(Generic[Q, B]):
     query: type[Q]
     body: type[B]
     status: int = 200
+    files: tuple[str, ...] = ("text/csv", "application/jsonl")
+    is_private: bool = False
+    only_reads: bool = False
 
     @property
     def scope(self) -> KeyScope:
         """What a key must be for."""
-        return "admin:read" if self.method == "GET" else "admin:write"
+        is_open = (self.method == "GET" or self.only_reads) and not self.is_private
+        return "admin:read" if is_open else "admin:write"
 
 
 AnyOperation = Operation[Any, Any]

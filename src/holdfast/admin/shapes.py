@@ -134,6 +134,19 @@ class NoteBody(Body, frozen=True, kw_only=True):
     note: Text = ""
 
 
+class ToolBody(Body, frozen=True, kw_only=True):
+    """A tool, and the key whose tool it is; `local` where there are no keys."""
+
+    scope: Text = "local"
+    tool: Text
+
+
+class PinBody(ToolBody, frozen=True, kw_only=True):
+    """A tool, and the fingerprint of the description that it may have."""
+
+    fingerprint: Text
+
+
 class StopBody(Body, frozen=True, kw_only=True):
     """What to stop, and for how long: `for` a length, `until` a moment, else until it is resumed."""
 
@@ -250,6 +263,17 @@ class Ended(Struct, kw_only=True):
     name: str | None
     state: Literal["revoked", "deleted"]
     revoked_at: Time | None
+
+
+class ToolPin(Struct, kw_only=True):
+    """What a tool of a key is trusted with; a refused one has no fingerprint."""
+
+    id: str
+    scope: str
+    tool: str
+    state: Literal["pinned", "refused"]
+    fingerprint: str | None
+    at: Time
 
 
 class Stop(Struct, kw_only=True):

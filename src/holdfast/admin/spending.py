@@ -3,6 +3,8 @@
 from msgspec import UNSET, Struct, UnsetType
 
 from holdfast.admin.shapes import Money, Standing, Sums, Time
+from holdfast.policy.failure import Blame
+from holdfast.policy.story import Ending
 
 
 class SumsBy(Sums, kw_only=True):
@@ -91,10 +93,15 @@ class Call(Struct, kw_only=True):
     output_tokens: int
     cache_read_input_tokens: int
     cache_creation_input_tokens: int
+    cache_creation_1h_input_tokens: int
+    thinking_tokens: int
     estimated: bool
     cost: Money | None
     price_version: str | None
     duration_ms: float
+    outcome: Ending
+    decided_by: str | None
+    blame: Blame | None
 
 
 class Attempt(Struct, kw_only=True):
@@ -126,11 +133,3 @@ class Attempt(Struct, kw_only=True):
     unbilled: bool
     cost: Money | None
     price_version: str | None
-
-
-class Request(Struct, kw_only=True):
-    """A call with its attempts; the call is `None` while it is under way."""
-
-    request_id: str
-    call: Call | None
-    attempts: list[Attempt]

@@ -1,67 +1,80 @@
 """`ProductionAgent`: the article's agent, with every call through the guarded pipeline."""
 
-import secrets
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
-from dataclasses import KW_ONLY, dataclass, field, replace
-from threading import Lock
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from types import TracebackType
-from typing import Protocol, Self, TypedDict, get_args
+from typing import Any, Self, TypedDict, get_args
 
-from holdfast.agent.conversation import Conversations
-from holdfast.agent.exchange import Asking, Exchange, Question
-from holdfast.agent.fallback import ANSWERABLE, POLITE, Fallback, fall_back, is_fallback
-from holdfast.agent.reading import failure_of, message_text, texts_of
+from holdfast.agent.archive import Archive, Where
+from holdfast.agent.conversation import Conversing, Shelf, new_id
+from holdfast.agent.delegation import delegated
+from holdfast.agent.exchange import Content, Exchange, Plan
+from holdfast.agent.fallback import POLITE, Fallback, is_fallback
+from holdfast.agent.home import Hold, Home
+from holdfast.agent.mapping import Many, Mapper, fingerprint
+from holdfast.agent.mcp import Given as McpGiven
+from holdfast.agent.mcp import servers_of
+from holdfast.agent.mcp_bridge import Bridge
+from holdfast.agent.memory import Memory, introduced
+from holdfast.agent.output import OutputType
+from holdfast.agent.player import Player
+from holdfast.agent.reminder import reminder_of
 from holdfast.agent.reply import AgentMetrics, Reply
-from holdfast.agent.stream import ReplyStream
-from holdfast.assembly import Runtime, assemble, has_key
-from holdfast.call import Call
-from holdfast.errors import ConfigError, HoldfastError, InputRejected
+from holdfast.agent.stream import ReplyStream, in_thread
+from holdfast.agent.toolbox import Approver, Toolbox
+from holdfast.agent.tools import Tool
+from holdfast.agent.ways import limits_of, ways_of
+from holdfast.assembly import Runtime
+from holdfast.call import NO_LIMITS
+from holdfast.errand import current, together
+from holdfast.errors import ConfigError
 from holdfast.language import Language, Sentence
-from holdfast.parts.cost import CostTracker
-from holdfast.parts.validator import InputValidator
-from holdfast.pipeline import Settling
+from holdfast.parts.budget import Budget
+from holdfast.parts.cache import Cache
+from holdfast.parts.quota import Quota
+from holdfast.parts.route import Route
 from holdfast.policy.routing import UpstreamConfig
 from holdfast.policy.sanitation import whole
-from holdfast.settings import Settings
-from holdfast.wire.usage import Usage
-
-LONGEST = 100_000
-"""Characters of a message, as in the article, where `screen.max_length` sets no other limit."""
-
-
-class Hold(Protocol):
-    """What an agent needs of a `Holdfast`."""
-
-    @property
-    def runtime(self) -> Runtime:
-        """The open pipeline and all it stands on."""
-        ...
-
-    @property
-    def opened(self) -> Runtime | None:
-        """The same, or `None` while it is closed."""
-        ...
+from holdfast.policy.toolloop import LoopLimits
 
 
 class AgentOptions(TypedDict, total=False):
     """What `ProductionAgent` takes beside a model, where a `Holdfast` makes it."""
 
     system: str | None
+    tools: Sequence[Tool | Callable[..., object]]
+    mcp: Sequence[McpGiven]
+    memory: Memory | None
+    budget: Budget | None
+    quota: Quota | None
+    cache: Cache | None
+    route: Route | None
     fallback: Fallback | None
     max_tokens: int
     max_retries: int
     language: Language
     name: str | None
+    limits: LoopLimits
+    approve: Approver | None
+    sessions: Where
+    context_tokens: int | None
 
 
 @dataclass(slots=True, eq=False)
-class ProductionAgent:
+class ProductionAgent(Mapper, Conversing):
     """An agent that stays up: validation, circuit breaker, retries, cost, record, and a fallback answer.
 
     Args:
         model: a model id; the configured standard model when left out.
         system: the system prompt.
+        tools: functions that the model may call, made by `@tool` or taken as they are.
+        mcp: MCP servers whose tools the model may call, too: `McpServer`, a URL, or a command line each.
+        memory: what is remembered of users beyond a conversation; see `Memory`.
+        budget: what this agent may spend, besides the budgets of the settings; counted in the store, so that it
+            outlives the process and is shared by agents of the same name.
+        quota: how often and how much it may be asked, counted in the same way.
+        cache: answers that are given again to the very same question, in place of the cache of the settings.
+        route: chooses the model of each call, in place of the rules of the settings.
         fallback: what `chat` answers when the input is refused, the circuit is open, the deadline is over or
             the upstream fails: a text, or a callable that gets the error; `None` raises the error instead.
         max_tokens: upper bound of one answer.
@@ -70,6 +83,12 @@ class ProductionAgent:
         language: of the fallback, `en` or `ko`; every error has both: `reply.reason.say("ko")`.
         hold: share the pipeline of a `Holdfast`; without it the agent opens one of its own.
         upstream: address of a Messages API, or `simulator`; only without `hold`.
+        limits: how far one message may take the agent: turns, dollars, time.
+        approve: decides on calls of tools that need a person; without it they wait in `reply.pending`.
+        sessions: where conversations are kept: `memory`, gone with the agent, or the `store` of the settings, as they
+            were said, unmasked, so that they can be gone on with after a restart; forgotten after `store.keep_days`.
+        context_tokens: what the model takes of a conversation and its answer, of which older exchanges are left out;
+            the whole window of the model when left out.
 
     Usable as it is, as `async with`, and as `with`; concurrent chats do not mix. Raises `ConfigError` for
     settings that make no sense, `KeyMissing` when asked without a key for its upstream.
@@ -77,7 +96,14 @@ class ProductionAgent:
 
     model: str | None = None
     _: KW_ONLY
-    system: str | None = None
+    system: str | None = field(default=None, repr=False)
+    tools: Sequence[Tool | Callable[..., object]] = ()
+    mcp: Sequence[McpGiven] = ()
+    memory: Memory | None = None
+    budget: Budget | None = None
+    quota: Quota | None = None
+    cache: Cache | None = None
+    route: Route | None = None
     fallback: Fallback | None = POLITE
     max_tokens: int = 4096
     max_retries: int = 3
@@ -85,80 +111,120 @@ class ProductionAgent:
     name: str | None = None
     hold: Hold | None = None
     upstream: str | None = None
-    _opening: Lock = field(default_factory=Lock, init=False, repr=False)
-    _own: Runtime | None = field(default=None, init=False, repr=False)
-    _costs: CostTracker = field(default_factory=CostTracker, init=False, repr=False)
-    _conversations: Conversations = field(default_factory=Conversations, init=False, repr=False)
+    limits: LoopLimits = field(default_factory=LoopLimits)
+    approve: Approver | None = None
+    sessions: Where = "memory"
+    context_tokens: int | None = None
+    _home: Home = field(init=False, repr=False)
+    _box: Toolbox = field(init=False, repr=False)
+    _bridge: Bridge = field(init=False, repr=False)
+    _player: Player = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.max_tokens < 1 or self.max_retries < 0:
-            raise _config_error(
-                "max_tokens must be at least 1 and max_retries at least 0",
-                "max_tokens는 1 이상, max_retries는 0 이상이어야 합니다",
-            )
-        if self.hold is not None and self.upstream is not None:
-            raise _config_error(
-                "give either hold or upstream: a hold has upstreams of its own",
-                "hold와 upstream 중 하나만 쓰세요. hold에는 업스트림이 이미 있습니다",
-            )
-        if self.upstream is not None:
-            UpstreamConfig.at(self.upstream)
-        if self.language not in get_args(Language):
-            raise _config_error(
-                f"language is {self.language!r}: write 'en' or 'ko'",
-                f"language 값이 {self.language!r}입니다. 'en'이나 'ko'로 적으세요",
-            )
-        if not is_fallback(self.fallback):
-            raise _config_error(
-                f"fallback is {self.fallback!r}: give a text, a callable that takes the error, or None to raise it",
-                f"fallback 값이 {self.fallback!r}입니다. 글, 오류를 받는 함수, 또는 오류를 그대로 올리는 None을 쓰세요",
-            )
+        _check(self)
+        self._home = Home(self.hold, self.upstream, self._attempts)
+        self._box = Toolbox((*self.tools, *introduced(self.memory, self._home.runtime)))
+        self._bridge = Bridge(servers_of(self.mcp))
+        self._player = Player(archive=Archive(self.sessions), reminder=reminder_of(self.memory))
 
-    async def chat(self, message: str, *, user: str | None = None, conversation: str | None = None) -> Reply:
-        """Send one message and wait for the whole answer.
+    async def chat(
+        self,
+        message: Content,
+        *,
+        user: str | None = None,
+        conversation: str | None = None,
+        output_type: Any = None,
+    ) -> Reply:
+        """Send one message and wait for the whole answer, tools run and all.
+
+        `message` is a text, or content blocks such as those of `image` and `document`. With `output_type`, a
+        dataclass, TypedDict, msgspec Struct or pydantic model, the reply's `output` is a value of it.
 
         Raises:
-            TypeError: `message` is no text.
+            TypeError: `message` is neither.
             HoldfastError: only with `fallback=None`; `ConfigError` always.
         """
-        asking = Asking(self._ask_for(message, user, conversation))
-        try:
-            return await self._ask(asking)
-        except ANSWERABLE as error:
-            return await self._fall_back(asking, error)
+        output = None if output_type is None else OutputType(output_type)
+        exchange = self._exchange(message, user, conversation)
+        return await self._player.replied(exchange, self._plan(output), output=output)
 
-    def chat_sync(self, message: str, *, user: str | None = None, conversation: str | None = None) -> Reply:
+    async def resume(
+        self, conversation: str, decisions: Mapping[str, bool], *, user: str | None = None
+    ) -> Reply:
+        """Go on where `reply.pending` waits: `decisions` says by the id of a call whether it may be run.
+
+        A call that acts and is not decided on counts as declined. Raises like `chat`.
+        """
+        exchange = self._exchange("", user, conversation)
+        return await self._player.replied(exchange, self._plan(), decided=decisions)
+
+    def chat_sync(
+        self,
+        message: Content,
+        *,
+        user: str | None = None,
+        conversation: str | None = None,
+        output_type: Any = None,
+    ) -> Reply:
         """`chat` for scripts and notebooks: blocks this thread until the answer is there."""
-        return self._runtime().portal.call(self.chat(message, user=user, conversation=conversation))
+        portal = self._home.runtime().portal
+        chat = self.chat(message, user=user, conversation=conversation, output_type=output_type)
+        return portal.call(chat)
 
     def stream(
-        self, message: str, *, user: str | None = None, conversation: str | None = None
+        self, message: Content, *, user: str | None = None, conversation: str | None = None
     ) -> ReplyStream:
         """Send one message and read the answer as it comes: `async for text in agent.stream(...)`.
 
         A failure before the first text becomes the fallback; one after it raises `StreamInterrupted`.
         """
-        exchange = self._ask_for(message, user, conversation)
-        return ReplyStream(lambda finished: self._stream(Asking(exchange), finished))
+        exchange = self._exchange(message, user, conversation)
+        return ReplyStream(lambda finished: self._player.play(exchange, self._plan(), finished, stream=True))
+
+    def stream_sync(
+        self, message: Content, *, user: str | None = None, conversation: str | None = None
+    ) -> Iterator[str]:
+        """`stream` for scripts and notebooks: the pieces of the text, each when it is there."""
+        stream = self.stream(message, user=user, conversation=conversation)
+        return in_thread(stream, self._home.runtime().portal)
+
+    def as_tool(
+        self,
+        name: str | None = None,
+        description: str | None = None,
+        *,
+        timeout: float | None = None,
+        trusted: bool = False,
+    ) -> Tool:
+        """This agent as a tool of another: asked in the other's run, on its money, one level deeper.
+
+        Its answers are tool results, and what it is asked is a document to it: neither is obeyed like a user, unless
+        the task is `trusted`. `timeout` is in seconds. Raises `ConfigError` where neither has a name.
+        """
+        return delegated(self.chat, name or self.name, description, timeout=timeout, trusted=trusted)
 
     def metrics(self) -> AgentMetrics:
         """What this agent has used, and the state of its circuit."""
-        runtime = self._open
+        runtime = self._home.opened
         circuit = "closed" if runtime is None else runtime.circuit_state(self._model(runtime))
-        return AgentMetrics.of(self._costs.summary(), circuit)
+        return AgentMetrics.of(self._player.costs.summary(), circuit)
 
     async def aclose(self) -> None:
         """Close the pipeline this agent opened for itself; may be called twice, and the agent used again."""
-        if (own := self._disown()) is not None:
-            await own.aclose()
+        await self._bridge.aclose()
+        if self.memory is not None:
+            await self.memory.aclose()
+        await self._home.aclose()
 
     def close(self) -> None:
         """`aclose` for scripts and notebooks."""
-        if (own := self._disown()) is not None:
-            own.close()
+        self._bridge.close()
+        if self.memory is not None:
+            self.memory.close()
+        self._home.close()
 
     async def __aenter__(self) -> Self:
-        self._runtime()
+        self._home.runtime()
         return self
 
     async def __aexit__(
@@ -167,7 +233,7 @@ class ProductionAgent:
         await self.aclose()
 
     def __enter__(self) -> Self:
-        self._runtime()
+        self._home.runtime()
         return self
 
     def __exit__(
@@ -176,135 +242,101 @@ class ProductionAgent:
         self.close()
 
     @property
-    def _open(self) -> Runtime | None:
-        return self.hold.opened if self.hold is not None else self._own
-
-    def _runtime(self) -> Runtime:
-        if self.hold is not None:
-            return self.hold.runtime
-        with self._opening:
-            if self._own is None:
-                self._own = assemble(self._settings())
-            return self._own
-
-    def _settings(self) -> Settings:
-        settings = Settings.load()
-        if self.upstream is not None:
-            chosen = UpstreamConfig.at(self.upstream, has_key=has_key())
-            settings = replace(settings, upstreams={"default": chosen})
-        return replace(settings, retry=replace(settings.retry, attempts=self._attempts))
-
-    def _disown(self) -> Runtime | None:
-        with self._opening:
-            own, self._own = self._own, None
-            return own
-
-    @property
     def _attempts(self) -> int:
         return max(1, self.max_retries)
 
     def _model(self, runtime: Runtime) -> str:
         return self.model or runtime.settings.models.standard
 
-    def _ask_for(self, message: str, user: str | None, conversation: str | None) -> Exchange:
-        if not isinstance(message, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
-            raise TypeError(f"message must be str, not {type(message).__name__}")
-        runtime = self._runtime()
+    def _partner(self) -> "ProductionAgent":
+        return self
+
+    def _shelf(self, user: str | None) -> Shelf:
+        name, user = self._who(user)
+        return Shelf(archive=self._player.archive, runtime=self._home.runtime(), agent=name, user=user)
+
+    def _who(self, user: str | None) -> tuple[str | None, str | None]:
+        """Under which name it goes, and in whose it is asked."""
+        errand = current()
+        name = self.name or (None if errand is None else errand.name)
+        user = user or (None if errand is None else errand.user)
+        return None if name is None else whole(name), None if user is None else whole(user)
+
+    def _many(self) -> Many:
+        runtime, player = self._home.runtime(), self._player.apart()
+        of = {"model": self._model(runtime), "system": fingerprint(self.system or "")}
+        return Many(player, lambda message: self._exchange(message, None, None), self._plan, runtime, of)
+
+    def _exchange(self, message: Content, user: str | None, conversation: str | None) -> Exchange:
+        if not isinstance(message, str | list | tuple):
+            raise TypeError(f"message must be str or a list of content blocks, not {type(message).__name__}")
+        runtime = self._home.runtime()
         runtime.require_keys()
+        errand = current()
+        name, user = self._who(user)
         return Exchange(
             runtime=runtime,
             message=message,
-            conversation=whole(conversation or f"conv_{secrets.token_hex(12)}"),
+            conversation=whole(conversation or new_id()),
             request_id=runtime.new_id(),
             model=self._model(runtime),
-            user=None if user is None else whole(user),
-            agent=None if self.name is None else whole(self.name),
+            user=user,
+            agent=name,
+            run=None if errand is None else errand.run,
+            parent=None if errand is None else errand.parent,
+            errand=errand,
         )
 
-    def _call(self, asking: Asking, *, stream: bool) -> Call:
-        asking.exchange = self._checked(asking.exchange)
-        question = Question(
-            history=self._conversations.history(asking.exchange.conversation),
+    def _plan(self, output: OutputType | None = None) -> Plan:
+        errand = current()
+        inherited = NO_LIMITS if errand is None else errand.limits
+        return Plan(
             system=None if self.system is None else whole(self.system),
             max_tokens=self.max_tokens,
-            stream=stream,
-        )
-        asking.call = question.call(asking.exchange, attempts=self._attempts)
-        return asking.call
-
-    def _checked(self, exchange: Exchange) -> Exchange:
-        # The pipeline screens every text once, for all doors; here only what makes no sense to send is refused.
-        longest = exchange.runtime.settings.screen.max_length or LONGEST
-        validator = InputValidator(detector=None, max_length=longest)
-        checked = validator.validate(exchange.message)
-        if not checked.is_valid:
-            korean = replace(validator, language="ko").validate(exchange.message)
-            raise InputRejected(Sentence(" ".join(checked.errors), ko=" ".join(korean.errors)))
-        return replace(exchange, message=checked.sanitized_input)
-
-    async def _ask(self, asking: Asking) -> Reply:
-        answer = await asking.exchange.runtime.pipeline(self._call(asking, stream=False))
-        body = await answer.read()
-        request_id = asking.exchange.request_id
-        if (failure := failure_of(answer, body, request_id)) is not None:
-            raise failure
-        asking.meter = answer.response.meter
-        self._count(asking)
-        return self._answered(asking, answer, message_text(answer, body, request_id))
-
-    async def _stream(self, asking: Asking, finished: Callable[[Reply], None]) -> AsyncGenerator[str, None]:
-        pieces: list[str] = []
-        request_id = asking.exchange.request_id
-        try:
-            call = self._call(asking, stream=True)
-            answer = await asking.exchange.runtime.pipeline(call)
-            try:
-                async with aclosing(answer), aclosing(texts_of(answer, request_id)) as texts:
-                    async for text in texts:
-                        pieces.append(text)
-                        yield text
-            finally:
-                # Behind its end: an attempt that was still under way is on the tally only then.
-                asking.meter = answer.response.meter
-                self._count(asking)
-            finished(self._answered(asking, answer, "".join(pieces)))
-        except ANSWERABLE as error:
-            if pieces:
-                error.request_id = error.request_id or request_id
-                raise
-            reply = await self._fall_back(asking, error)
-            yield reply.text
-            finished(reply)
-
-    def _count(self, asking: Asking) -> None:
-        """Count what was used, once; what failed without an answer counts where it has cost something."""
-        if not asking.is_counted and (asking.has_begun or asking.cost != 0):
-            asking.is_counted = True
-            meter = asking.meter
-            usage = Usage() if meter is None else meter.usage
-            self._costs.add_charge(asking.exchange.model, usage, asking.cost)
-
-    def _answered(self, asking: Asking, answer: Settling, text: str) -> Reply:
-        exchange, meter, label = asking.exchange, answer.response.meter, answer.response.label
-        if text.strip() and meter.stop_reason != "refusal" and label != "fallback":
-            # The API takes no empty turn, and goes on refusing where a refusal stands in the history; words of
-            # ours are none of the model's.
-            self._conversations.add(exchange.conversation, exchange.message, text)
-        return Reply(
-            text=text,
-            outcome=label,
-            usage=meter.usage,
-            cost=asking.cost,
-            model=meter.model or exchange.model,
-            request_id=exchange.request_id,
-            stop_reason=meter.stop_reason,
-            attempts=answer.response.attempts,
-            conversation=exchange.conversation,
+            attempts=self._attempts,
+            box=self._box,
+            bridge=self._bridge,
+            limits=self.limits,
+            fallback=self.fallback,
+            language=self.language,
+            approve=self.approve,
+            own_limits=together(inherited, limits_of(self.name, self.budget, self.quota)),
+            own_ways=ways_of(self.cache, self.route),
+            context_tokens=self.context_tokens,
+            extra={} if output is None else output.extra,
         )
 
-    async def _fall_back(self, asking: Asking, error: HoldfastError) -> Reply:
-        self._count(asking)
-        return await fall_back(self.fallback, asking, error, self.language)
+
+def _check(agent: ProductionAgent) -> None:
+    if agent.max_tokens < 1 or agent.max_retries < 0:
+        raise _config_error(
+            "max_tokens must be at least 1 and max_retries at least 0",
+            "max_tokens는 1 이상, max_retries는 0 이상이어야 합니다",
+        )
+    if agent.hold is not None and agent.upstream is not None:
+        raise _config_error(
+            "give either hold or upstream: a hold has upstreams of its own",
+            "hold와 upstream 중 하나만 쓰세요. hold에는 업스트림이 이미 있습니다",
+        )
+    if agent.upstream is not None:
+        UpstreamConfig.at(agent.upstream)
+    if agent.language not in get_args(Language):
+        raise _config_error(
+            f"language is {agent.language!r}: write 'en' or 'ko'",
+            f"language 값이 {agent.language!r}입니다. 'en'이나 'ko'로 적으세요",
+        )
+    if not is_fallback(agent.fallback):
+        raise _config_error(
+            f"fallback is {agent.fallback!r}: give a text, a callable that takes the error, or None to raise it",
+            f"fallback 값이 {agent.fallback!r}입니다. 글, 오류를 받는 함수, 또는 오류를 그대로 올리는 None을 쓰세요",
+        )
+    if agent.sessions not in get_args(Where):
+        raise _config_error(
+            f"sessions is {agent.sessions!r}: write 'memory' or 'store'",
+            f"sessions 값이 {agent.sessions!r}입니다. 'memory'나 'store'로 적으세요",
+        )
+    if agent.context_tokens is not None and agent.context_tokens < 1:
+        raise _config_error("context_tokens must be at least 1", "context_tokens는 1 이상이어야 합니다")
 
 
 def _config_error(english: str, korean: str) -> ConfigError:

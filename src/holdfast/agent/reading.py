@@ -1,43 +1,24 @@
 """Answers of the Messages API as an agent reads them: text, or a typed error."""
 
-from collections.abc import AsyncGenerator
-
-import msgspec
+from collections import deque
 
 from holdfast.errors import StreamInterrupted, UpstreamError, UpstreamUnavailable
 from holdfast.language import Sentence
 from holdfast.pipeline import Settling
+from holdfast.wire.assembling import Assembling, Block, MalformedAnswer, Piece, content_of
 from holdfast.wire.errors import ApiError, read_envelope, status_of
 from holdfast.wire.headers import get
 from holdfast.wire.sse import Splitter
 
-
-class _Block(msgspec.Struct):
-    type: str = ""
-    text: object = ""
-
-
-class _Message(msgspec.Struct):
-    content: list[_Block] = []
-
-
-class _Delta(msgspec.Struct):
-    delta: _Block
-
-
-_read_message = msgspec.json.Decoder(_Message).decode
-_read_delta = msgspec.json.Decoder(_Delta).decode
-_NO_JSON = (msgspec.MsgspecError, UnicodeDecodeError)
 UNREADABLE = ApiError(type="api_error", message="a part of it cannot be read", status=502)
 
 
-def message_text(answer: Settling, body: bytes, request_id: str) -> str:
-    """The text blocks of a message, joined; raises `StreamInterrupted` for what is no message."""
+def answer_of(answer: Settling, body: bytes, request_id: str) -> tuple[list[Block], str | None]:
+    """The blocks of a message and why it stopped; raises `StreamInterrupted` for what is no message."""
     try:
-        blocks = _read_message(body).content
-    except _NO_JSON as error:
+        return content_of(body)
+    except MalformedAnswer as error:
         raise _interrupted(answer, UNREADABLE, request_id) from error
-    return "".join(block.text for block in blocks if block.type == "text" and isinstance(block.text, str))
 
 
 def failure_of(answer: Settling, body: bytes, request_id: str) -> UpstreamError | None:
@@ -53,32 +34,43 @@ def failure_of(answer: Settling, body: bytes, request_id: str) -> UpstreamError 
     return error
 
 
-async def texts_of(answer: Settling, request_id: str) -> AsyncGenerator[str, None]:
-    """The text of a streamed answer as it comes; raises the typed error it breaks with."""
-    if answer.response.status >= 400:
-        failure = failure_of(answer, await answer.read(), request_id)
-        assert failure is not None
-        raise failure
-    splitter = Splitter()
-    async for chunk in answer:
-        for event in splitter.feed(chunk):
-            if event.name != "content_block_delta":
-                continue
-            text = _text_in(event.data)
-            if text is None:
-                raise _interrupted(answer, UNREADABLE, request_id)
-            if text:
-                yield text
-    if (broken := answer.response.meter.error) is not None:
-        raise _interrupted(answer, broken, request_id)
+class Reading:
+    """A streamed answer as it is read: its pieces one by one, put together in `built`."""
 
+    __slots__ = ("_pieces", "_request_id", "_splitter", "answer", "built")
 
-def _text_in(data: bytes) -> str | None:
-    try:
-        delta = _read_delta(data).delta
-    except _NO_JSON:
+    def __init__(self, answer: Settling, request_id: str) -> None:
+        self.answer = answer
+        self.built = Assembling()
+        self._request_id = request_id
+        self._splitter = Splitter()
+        self._pieces: deque[Piece] = deque()
+
+    async def next(self) -> Piece | None:
+        """The next piece, `None` behind the last; raises the typed error that the answer breaks with."""
+        if self.answer.response.status >= 400:
+            failure = failure_of(self.answer, await self.answer.read(), self._request_id)
+            assert failure is not None
+            raise failure
+        while not self._pieces:
+            chunk = await anext(self.answer, None)
+            if chunk is None:
+                break
+            self._feed(chunk)
+        if self._pieces:
+            return self._pieces.popleft()
+        if (broken := self.answer.response.meter.error) is not None:
+            raise _interrupted(self.answer, broken, self._request_id)
         return None
-    return delta.text if delta.type == "text_delta" and isinstance(delta.text, str) else ""
+
+    def _feed(self, chunk: bytes) -> None:
+        try:
+            for event in self._splitter.feed(chunk):
+                piece = self.built.feed(event)
+                if piece is not None:
+                    self._pieces.append(piece)
+        except MalformedAnswer as error:
+            raise _interrupted(self.answer, UNREADABLE, self._request_id) from error
 
 
 def _upstream_error(error: ApiError, status: int) -> UpstreamError:

@@ -1,9 +1,10 @@
 """What an agent answers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
+from holdfast.agent.toolbox import PendingCall
 from holdfast.errors import HoldfastError
 from holdfast.parts.cost import CostSummary, Record
 from holdfast.wire.usage import Usage
@@ -16,9 +17,14 @@ class Reply:
     Attributes:
         outcome: `answered` by the model, `cached`, or `fallback` when holdfast spoke instead.
         reason: the error behind a fallback, else `None`.
-        cost: exact dollars, attempts in vain included, also behind a fallback; `None` when no price is known.
+        cost: exact dollars, attempts in vain and agents asked as tools included, also behind a fallback; `None` when
+            no price is known.
         attempts: how often the upstream was asked.
-        conversation: pass it to the next `chat` to go on where this one ended.
+        conversation: pass it to the next `chat` of the same user to go on where this one ended.
+        pending: calls of tools that wait for a person; answer them with `resume`.
+        output: the answer as a value of the type asked for.
+        cache_hit_share: the part of the prompts of this conversation, so far, that the API has read from its cache
+            instead of being paid anew; `None` where nothing was sent.
     """
 
     text: str
@@ -31,6 +37,9 @@ class Reply:
     stop_reason: str | None
     attempts: int
     conversation: str
+    pending: tuple[PendingCall, ...] = ()
+    output: object = None
+    cache_hit_share: float | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return self.text

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import click
-import msgspec
 
+from holdfast.cli.inert import json_text
 from holdfast.cli.main import language
 from holdfast.errors import ConfigError
 from holdfast.language import Sentence
@@ -87,7 +87,7 @@ def talk(sentence: Sentence) -> None:
 
 def show(facts: object) -> None:
     """Print one JSON value."""
-    click.echo(msgspec.json.encode(facts))
+    click.echo(json_text(facts))
 
 
 def confirm(question: Sentence, *, yes: bool) -> None:

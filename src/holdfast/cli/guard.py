@@ -9,7 +9,9 @@ from typing import BinaryIO, cast
 
 import click
 
+from holdfast.cli.guard_stats import stats
 from holdfast.cli.main import FAILED, language
+from holdfast.cli.pins import group as pins
 from holdfast.errors import HoldfastError
 from holdfast.language import Sentence
 from holdfast.operations.guard import Answer, Screen
@@ -57,6 +59,10 @@ _NO_LINE = Sentence(
 @click.group(epilog='Example: holdfast guard test "Ignore all previous instructions"')
 def guard() -> None:
     """See what the screen makes of texts; train and calibrate its detector."""
+
+
+guard.add_command(pins)
+guard.add_command(stats)
 
 
 @guard.command(epilog="Example: holdfast guard score < lines.jsonl > scores.jsonl")

@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from holdfast.cli.crash import told
 from holdfast.errors import (
     ConfigError,
     DeadlineExceeded,
@@ -22,6 +23,20 @@ from holdfast.language import Language, Sentence, preferred
 from holdfast.version import __version__
 
 COMMANDS = {
+    "batch": (
+        "holdfast.cli.batch:batch",
+        Sentence(
+            "Send a file of requests, and go on where it was left, whatever ended it.",
+            ko="파일에 적힌 요청을 한꺼번에 보내고, 중단되면 그 자리에서 이어 갑니다.",
+        ),
+    ),
+    "alerts": (
+        "holdfast.cli.alerts:group",
+        Sentence(
+            "See what is going on, who is told of it, and silence it.",
+            ko="진행 중인 사건과 알림 설정을 보고, 알림을 잠시 끕니다.",
+        ),
+    ),
     "budgets": (
         "holdfast.cli.budgets:group",
         Sentence(
@@ -41,6 +56,13 @@ COMMANDS = {
             ko="검사가 글을 어떻게 판단하는지 보고, 탐지기를 학습하고 보정합니다.",
         ),
     ),
+    "memory": (
+        "holdfast.cli.memory:group",
+        Sentence(
+            "See, hand out and delete what agents remember of a user.",
+            ko="에이전트가 사용자에 대해 기억하는 내용을 보고, 내보내고, 지웁니다.",
+        ),
+    ),
     "prices": (
         "holdfast.cli.prices:prices",
         Sentence(
@@ -55,15 +77,36 @@ COMMANDS = {
             ko="호출자의 키를 만들고, 조회하고, 교체하고, 폐기합니다.",
         ),
     ),
+    "mcp": (
+        "holdfast.cli.mcp:mcp",
+        Sentence(
+            "Let an assistant ask for status, spending and requests, over MCP.",
+            ko="MCP로 상태, 지출, 요청 내역을 조회하게 합니다.",
+        ),
+    ),
     "redact": (
         "holdfast.cli.redact:redact",
         Sentence(
             "Take secrets and personal data out of texts.", ko="텍스트에서 비밀 정보와 개인정보를 지웁니다."
         ),
     ),
+    "requests": (
+        "holdfast.cli.requests:group",
+        Sentence(
+            "Show the calls that are over: a list, one of them, or all as a file.",
+            ko="끝난 호출을 목록, 상세, 파일로 보여 줍니다.",
+        ),
+    ),
     "resume": (
         "holdfast.cli.stop:resume",
         Sentence("End a stop, so that its calls are served again.", ko="중지를 풀어 호출을 다시 처리합니다."),
+    ),
+    "review": (
+        "holdfast.cli.review:review",
+        Sentence(
+            "Let several reviewers read code, and tell what they find.",
+            ko="여러 리뷰어에게 코드를 맡기고 지적 사항을 보여 줍니다.",
+        ),
     ),
     "runs": (
         "holdfast.cli.runs:group",
@@ -82,11 +125,22 @@ COMMANDS = {
             "Show what was spent and what it will come to.", ko="지출과 앞으로의 예상 금액을 보여 줍니다."
         ),
     ),
+    "status": (
+        "holdfast.cli.status:status",
+        Sentence(
+            "Say whether a running gateway is all right, and who is to blame if not.",
+            ko="실행 중인 게이트웨이의 상태와 문제의 원인을 한 줄로 알려 줍니다.",
+        ),
+    ),
     "stop": (
         "holdfast.cli.stop:stop",
         Sentence(
             "End calls at once, and refuse new ones.", ko="진행 중인 호출을 바로 끊고 새 호출을 거절합니다."
         ),
+    ),
+    "tail": (
+        "holdfast.cli.tail:tail",
+        Sentence("Follow calls as they end.", ko="호출이 끝나는 대로 실시간으로 보여 줍니다."),
     ),
     "simulate": (
         "holdfast.cli.simulate:simulate",
@@ -177,7 +231,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without Korean still gets its answer
     try:
-        code = cli(prog_name="holdfast", standalone_mode=False)
+        with told():
+            code = cli(prog_name="holdfast", standalone_mode=False)
     except HoldfastError as error:
         click.echo(error.say(language()), err=True)
         code = exit_code(error)

@@ -24,6 +24,7 @@ from holdfast.parts.redactor import Redactor
 from holdfast.policy.budget import BudgetConfig
 from holdfast.policy.routing import SIMULATOR, UpstreamConfig
 from holdfast.settings import Settings
+from holdfast.telemetry.exporting import exporting
 from holdfast.telemetry.logs import AgentLogger
 from holdfast.telemetry.observer import logged
 from holdfast.version import __version__
@@ -67,10 +68,16 @@ def run(settings: Settings, *, moveable: bool) -> None:
     with (
         listen(settings.gateway.host, settings.gateway.port, PORTS_TRIED if moveable else 1) as listener,
         AgentLogger("gateway", mask_sensitive=Redactor.configured(settings.redaction, os.environ)) as logger,
+        exporting(settings.telemetry, os.environ) as spans_lost,
     ):
         _hand_over("uvicorn.error", logger)
+        _hand_over("asyncio", logger)
         hold = Holdfast(settings, observe=logged(logger))
-        _ = hold.runtime  # what cannot be opened is told before anything is served
+        counted = (
+            hold.runtime.reporting.metrics.instruments
+        )  # what cannot be opened is told before anything is served
+        counted.lines_dropped, counted.spans_dropped = (lambda: logger.dropped), spans_lost
+        hold.runtime.alerting.watch_losses(lambda: logger.dropped)
         token = own_token(settings.store_url)
         GatewayServer(
             hold.asgi(admin_token=token.value),

@@ -3,6 +3,7 @@
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 
 import msgspec
 
@@ -13,12 +14,14 @@ from holdfast.events import Observer, RequestCrashed, unobserved
 from holdfast.gateway.health import readiness
 from holdfast.gateway.identity import Doorkeeper
 from holdfast.gateway.messages import answer_messages
+from holdfast.gateway.metrics import METRICS, answer_metrics
 from holdfast.gateway.office import Administration, Office
 from holdfast.gateway.passthrough import model_path, relay
 from holdfast.gateway.reading import read_body, target, unless_gone
 from holdfast.gateway.refusals import crashed, draining, nothing_here, wrong_method
 from holdfast.gateway.responding import JSON, ClientGone, Outlet, Receive, Scope, Send
 from holdfast.policy.masking import mask
+from holdfast.telemetry.lag import Lag
 from holdfast.version import __version__
 from holdfast.wire.headers import from_raw
 
@@ -31,6 +34,7 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "/api/hello": ("GET", "HEAD"),
     "/healthz": ("GET", "HEAD"),
     "/readyz": ("GET", "HEAD"),
+    METRICS: ("GET", "HEAD"),
 }
 SETTLING = 5.0
 """Seconds that cancelled calls may take to be settled."""
@@ -63,6 +67,7 @@ class Gateway:
         self._running: set[asyncio.Task[None]] = set()
         self._draining = False
         self._cutting = False
+        self._lag: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -84,6 +89,8 @@ class Gateway:
     async def drain(self, patience: float) -> None:
         """Take no new calls, give those that run `patience` seconds to end, then end them with a typed error."""
         self._draining = True
+        if self._office is not None:
+            self._office.drain()
         await self._until_idle(patience)
         self._cutting = True
         for task in self._here():
@@ -107,12 +114,23 @@ class Gateway:
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
             await self._runtime().begin()
+            self._watch_lag()
             self._draining = self._cutting = False
             await send({"type": "lifespan.startup.complete"})
         await self.drain(0)
+        if self._lag is not None:
+            self._lag.cancel()
+            await asyncio.gather(self._lag, return_exceptions=True)
         if self._release is not None:
             await self._release()
         await send({"type": "lifespan.shutdown.complete"})
+
+    def _watch_lag(self) -> None:
+        """Look from now on how late this loop is: what a scrape of it shows."""
+        runtime = self._runtime()
+        lag = Lag(runtime.clock)
+        runtime.reporting.metrics.instruments.lag = lag.worst
+        self._lag = asyncio.create_task(lag.run())
 
     async def _answer(self, scope: Scope, receive: Receive, outlet: Outlet, task: asyncio.Task[None]) -> None:
         try:
@@ -150,6 +168,8 @@ class Gateway:
                 await self._forward(scope, receive, outlet, models, query)
             case _ if self._office is not None and self._office.has(path):
                 await self._office.answer(scope, receive, outlet)
+            case ("HEAD" | "GET", "/metrics"):
+                await answer_metrics(self._runtime(), self._office, from_raw(scope["headers"]), outlet)
             case (method, _):
                 await self._plain(method, path, outlet)
 
@@ -174,11 +194,12 @@ class Gateway:
         runtime = self._runtime()
         outlet.language = runtime.settings.language
         headers = from_raw(scope["headers"])
-        visitor = await self._door.admit(runtime, headers)  # strangers are not listened to
-        body = await read_body(receive, headers, runtime.settings.gateway.max_body)
-        incoming = Incoming(body=body, headers=visitor.headers, query=query)
-        if path == MESSAGES:
-            work = answer_messages(runtime, outlet, visitor, incoming)
-        else:
-            work = relay(runtime, outlet, scope["method"], path, incoming)
-        await unless_gone(work, receive)
+        with runtime.reporting.tracing.server(headers, ClientGone) if path == MESSAGES else nullcontext():
+            visitor = await self._door.admit(runtime, headers)  # strangers are not listened to
+            body = await read_body(receive, headers, runtime.settings.gateway.max_body)
+            incoming = Incoming(body=body, headers=visitor.headers, query=query)
+            if path == MESSAGES:
+                work = answer_messages(runtime, outlet, visitor, incoming)
+            else:
+                work = relay(runtime, outlet, scope["method"], path, incoming)
+            await unless_gone(work, receive)

@@ -5,10 +5,8 @@ from dataclasses import dataclass, replace
 from holdfast.assembly import Runtime
 from holdfast.call import Principal
 from holdfast.errors import NotAllowed
-from holdfast.identity import identified
+from holdfast.identity import identified, owned
 from holdfast.language import Sentence
-from holdfast.operations.key_ring import KeyRing
-from holdfast.operations.pepper import pepper
 from holdfast.orders import KEY
 from holdfast.policy.keys import KeyRecord
 from holdfast.upstream.request import CREDENTIALS
@@ -23,6 +21,11 @@ class Visitor:
     headers: Headers
     record: KeyRecord | None = None
 
+    @property
+    def models(self) -> frozenset[str]:
+        """The models that the caller's key is for; empty for any."""
+        return frozenset() if self.record is None else frozenset(self.record.models)
+
     def check_model(self, model: str) -> None:
         """Raise `NotAllowed` for a model that the caller's key is not for."""
         if self.record is not None and self.record.models and model not in self.record.models:
@@ -32,30 +35,18 @@ class Visitor:
 class Doorkeeper:
     """Lets anybody in until there is a key; from then on whoever carries a good one."""
 
-    def __init__(self) -> None:
-        self._runtime: Runtime | None = None
-        self._ring: KeyRing | None = None
-
     async def admit(self, runtime: Runtime, headers: Headers) -> Visitor:
         """The visitor; raises `Unauthenticated`, `NotAllowed`, and `StoreUnavailable` while keys are unknown."""
         await runtime.begin()
         runtime.stations.orders.require_known()
         if not runtime.stations.watch.entries(KEY):
             return Visitor(principal=identified(Principal(door="gateway"), headers), headers=headers)
-        record = self._keys(runtime).authenticate(headers)
+        record = runtime.keys().authenticate(headers)
         return Visitor(
             principal=_known(record, headers),
             headers=without(headers, *CREDENTIALS),
             record=record,
         )
-
-    def _keys(self, runtime: Runtime) -> KeyRing:
-        if self._ring is None or self._runtime is not runtime:
-            watch = runtime.stations.watch
-            secret = pepper(runtime.settings.store_url)
-            self._ring = KeyRing(lambda: watch.entries(KEY), pepper=secret, clock=runtime.clock)
-            self._runtime = runtime
-        return self._ring
 
 
 def _known(record: KeyRecord, headers: Headers) -> Principal:
@@ -64,7 +55,7 @@ def _known(record: KeyRecord, headers: Headers) -> Principal:
     A run is one of its key: another key that names the same id must not use up what this run may cost.
     """
     caller = identified(Principal(door="gateway", key=record.name, tags=record.tags), headers)
-    run = None if caller.run is None else f"{record.name}/{caller.run}"
+    run = None if caller.run is None else owned(record.name, caller.run)
     return replace(caller, run=run, user=record.user or caller.user)
 
 

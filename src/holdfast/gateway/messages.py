@@ -1,7 +1,9 @@
 """`POST /v1/messages`: bytes to a call, through the pipeline, and bytes back."""
 
+from dataclasses import replace
+
 from holdfast.assembly import Runtime
-from holdfast.call import Call, Incoming
+from holdfast.call import Call, Incoming, OwnWays
 from holdfast.gateway.identity import Visitor
 from holdfast.gateway.reading import expect_json
 from holdfast.gateway.responding import EVENT_STREAM, Outlet
@@ -16,6 +18,8 @@ async def answer_messages(runtime: Runtime, outlet: Outlet, visitor: Visitor, in
     expect_json(incoming.headers)
     call = runtime.call(incoming, visitor.principal, request_id=outlet.request_id)
     visitor.check_model(call.request.model)
+    if visitor.models:
+        call = replace(call, own_ways=OwnWays(models=visitor.models))
     answer = await runtime.pipeline(call)
     try:
         await outlet.start(answer.response.status, _headers(runtime, call, answer))

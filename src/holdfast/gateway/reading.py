@@ -13,6 +13,8 @@ from holdfast.wire.headers import Headers, get
 
 SILENCE = 60.0
 """Seconds without a byte after which an unfinished body is given up."""
+SLOWEST = 2_048.0
+"""Bytes a second at which a body has to come after its first `SILENCE` seconds: a drop a minute is no client."""
 
 _LONGEST_LENGTH = 19
 """Digits of a content-length that are worth reading."""
@@ -52,20 +54,23 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
         raise _too_large(limit)
     chunks: list[bytes] = []
     size = 0
-    while True:
-        try:
-            async with asyncio.timeout(SILENCE):
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        async with asyncio.timeout(None) as patience:
+            while True:
+                patience.reschedule(min(loop.time(), began + size / SLOWEST) + SILENCE)
                 message = await receive()
-        except TimeoutError:
-            raise _BodyNeverCame(_NEVER_CAME) from None
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > limit:
-            raise _too_large(limit)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
+                if message["type"] == "http.disconnect":
+                    raise ClientGone
+                chunks.append(message.get("body", b""))
+                size += len(chunks[-1])
+                if size > limit:
+                    raise _too_large(limit)
+                if not message.get("more_body", False):
+                    return b"".join(chunks)
+    except TimeoutError:
+        raise _BodyNeverCame(_NEVER_CAME) from None
 
 
 def again(body: bytes, receive: Receive) -> Receive:

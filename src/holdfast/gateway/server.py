@@ -2,20 +2,22 @@
 
 import asyncio
 import contextlib
+import logging
 import math
-import re
 import socket
 from collections.abc import Callable, Generator
-from typing import Protocol, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, cast
 
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from holdfast.assembly import new_request_id
-from holdfast.errors import HoldfastError, MalformedRequest
+from holdfast.errors import HoldfastError, MalformedRequest, Refused
 from holdfast.gateway.app import Gateway
 from holdfast.language import Sentence
 from holdfast.wire.errors import envelope, error_headers
+from holdfast.wire.framing import Framer
 from holdfast.wire.headers import to_raw
 
 LARGEST_HEAD = 64 * 1024
@@ -26,37 +28,116 @@ MARGIN = 10
 """Seconds that uvicorn waits beyond our own end of the calls."""
 
 
-_UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """Seconds that a connection may keep us waiting before it is closed."""
+
+    head: float = 30.0
+    """For a whole head: from the first byte of it, on a new connection from its opening."""
+    leftover: float = 30.0
+    """For the rest of a body that has been refused."""
+    chunks: float = 1.0
+    """The same for one in chunks, which costs us to read and may never end: as long as an answer needs to arrive."""
+    reader: float = 120.0
+    """For a client that does not read what it asked for."""
 
 
 class _Cycle(Protocol):
-    more_body: bool
     response_started: bool
     response_complete: bool
 
 
-class _Shaped(asyncio.Protocol):
-    """Goes in front of a protocol of uvicorn, which answers broken HTTP in plain text and bounds no headers."""
+if TYPE_CHECKING:
+
+    class _Server(asyncio.Protocol):
+        """What both protocols of uvicorn have."""
+
+        def on_response_complete(self) -> None: ...
+
+else:
+    _Server = asyncio.Protocol
+
+
+class _Shaped(_Server):
+    """Goes in front of a protocol of uvicorn, which answers broken HTTP in plain text and waits for ever."""
 
     transport: asyncio.Transport
+    logger: logging.Logger
     cycle: _Cycle | None
-    _head = 0
+    patience = Patience()
+    _timer: asyncio.TimerHandle | None = None
+    _reader_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._framer = Framer(largest_head=LARGEST_HEAD)
+        super().connection_made(transport)
+        self._expect(self.patience.head, self._head_never_came)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        self._expect_reader(waiting=False)
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        before = self.cycle
-        super().data_received(data if before is not None and before.more_body else _not_upgraded(data))
-        if self.cycle is not before or (
-            before is not None and (before.more_body or not before.response_complete)
-        ):
-            self._head = 0
+        try:
+            for piece in self._framer.feed(data):
+                if self.transport.is_closing():
+                    return
+                super().data_received(piece)
+        except MalformedRequest as error:
+            # In the words of uvicorn, which says so of what it finds broken by itself.
+            self.logger.warning("Invalid HTTP request received.")
+            self._refuse(error)
             return
-        self._head += len(data)
-        if self._head > LARGEST_HEAD and not self.transport.is_closing():
-            self._refuse(_HeadTooLarge(_HEAD_TOO_LARGE))
+        if not self._framer.has_begun and not self._is_leftover():
+            self._expect_nothing()
+        elif self._timer is None:
+            self._expect(self.patience.head, self._head_never_came)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._is_leftover() and self._timer is None:
+            # Not at once: what comes in after a close takes the answer away from the client.
+            patience = self.patience.chunks if self._framer.in_chunks else self.patience.leftover
+            self._expect(patience, self.transport.close)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_reader(waiting=True)
+
+    def resume_writing(self) -> None:
+        self._expect_reader(waiting=False)
+        super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn calls when it can make no sense of what it reads."""
         self._refuse(MalformedRequest(_NOT_HTTP))
+
+    def _is_leftover(self) -> bool:
+        return self._framer.in_body and self.cycle is not None and self.cycle.response_complete
+
+    def _expect(self, seconds: float, otherwise: Callable[[], None]) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, otherwise)
+
+    def _expect_nothing(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _expect_reader(self, *, waiting: bool) -> None:
+        if self._reader_timer is not None:
+            self._reader_timer.cancel()
+            self._reader_timer = None
+        if waiting:
+            # Nothing more can be said to it: what lies there unread would have to be read first.
+            loop = asyncio.get_running_loop()
+            self._reader_timer = loop.call_later(self.patience.reader, self.transport.abort)
+
+    def _head_never_came(self) -> None:
+        if self._framer.has_begun:
+            self._refuse(_HeadNeverCame(_NEVER_CAME))
+        else:
+            self.transport.close()
 
     def _refuse(self, error: HoldfastError) -> None:
         # In the middle of another answer an answer to this would be read as a part of that.
@@ -65,20 +146,12 @@ class _Shaped(asyncio.Protocol):
         self.transport.close()
 
 
-def _not_upgraded(data: bytes) -> bytes:
-    """The same request without its offer to speak HTTP/2 or WebSocket, which a server may ignore (RFC 9110 7.8).
+class _HeadNeverCame(Refused):
+    """The client began a request and did not get to the end of its headers."""
 
-    httptools would take the body for the first bytes of the other protocol; Java's client always offers.
-    """
-    head, end, rest = data.partition(b"\r\n\r\n")
-    return _UPGRADE.sub(b"", head) + end + rest
-
-
-class _HeadTooLarge(MalformedRequest):
-    """The headers are larger than any client of ours sends."""
-
-    error_code = "holdfast_headers_too_large"
-    default_status = 431
+    error_code = "holdfast_headers_incomplete"
+    default_status = 408
+    error_type = "timeout_error"
 
 
 def _written(error: HoldfastError) -> bytes:
@@ -96,6 +169,10 @@ def _written(error: HoldfastError) -> bytes:
     return b"HTTP/1.1 %d Bad Request\r\n%s\r\n%s" % (error.status, head, body)
 
 
+def _shaped(http: type[asyncio.Protocol], patience: Patience) -> type[asyncio.Protocol]:
+    return cast("type[asyncio.Protocol]", type("GatewayProtocol", (_Shaped, http), {"patience": patience}))
+
+
 class GatewayServer(uvicorn.Server):
     """Serves one gateway, and stops it so that every client hears of it.
 
@@ -110,6 +187,7 @@ class GatewayServer(uvicorn.Server):
         drain_timeout: float,
         ready: Callable[[], None] = lambda: None,
         http: type[asyncio.Protocol] = AutoHTTPProtocol,
+        patience: Patience | None = None,
     ) -> None:
         self._gateway = gateway
         self._drain_timeout = drain_timeout
@@ -117,7 +195,7 @@ class GatewayServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 gateway,
-                http=cast("type[asyncio.Protocol]", type("GatewayProtocol", (_Shaped, http), {})),
+                http=_shaped(http, patience or Patience()),
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -156,7 +234,7 @@ _NOT_HTTP = Sentence(
     "This is not a valid HTTP/1.1 request; check the request line, the headers and how the body is framed.",
     ko="올바른 HTTP/1.1 요청이 아닙니다. 요청 줄과 헤더, 본문 길이 표시를 확인하세요.",
 )
-_HEAD_TOO_LARGE = Sentence(
-    f"The headers are larger than {LARGEST_HEAD:,} bytes; send fewer or shorter ones.",
-    ko=f"헤더가 {LARGEST_HEAD:,}바이트보다 큽니다. 헤더를 줄여서 보내세요.",
+_NEVER_CAME = Sentence(
+    "The headers of this request did not come to their end in time; send it again.",
+    ko="요청의 헤더가 제때 끝나지 않았습니다. 다시 보내 주세요.",
 )

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from holdfast.bookkeeping import Bookkeeper
 from holdfast.call import Call, Outcome, Spent
@@ -29,6 +30,9 @@ WATCH = 0.25
 """Seconds between two looks at an answer whose hold may have to grow."""
 TOP_UP_AT = 0.8
 """The part of a hold that is used up when more is asked for."""
+_LARGER = Sentence(
+    "give it a larger budget where the program makes it", ko="프로그램에서 더 큰 예산을 주세요"
+)
 COME_BACK = 1.0
 """Seconds until it makes sense to ask a store again that did not answer."""
 
@@ -51,6 +55,7 @@ class BudgetGuard:
         emergency: pico-dollars that calls may cost in all, while the store is away, that only soft budgets count.
     """
 
+    name: ClassVar[str] = "budget"
     budgets: Budgets
     approved: Approved
     holds: Promises
@@ -69,6 +74,8 @@ class BudgetGuard:
             budgets = self.budgets()
         except StoreUnavailable as error:
             raise unavailable(error) from error
+        if call.own_limits.budgets:
+            budgets = {**call.own_limits.budgets, **budgets}
         if not budgets:
             return Proceed(call)
         if any(config.ladder for config in budgets.values()):
@@ -171,6 +178,7 @@ class LeasedPurse:
             raise self._denial(found)
         if found is not None:
             self._attempts[number].hold = found
+            call.tally.held[number] = found.amount
             self._live()
         return call
 
@@ -218,6 +226,7 @@ class LeasedPurse:
             return  # it comes once more when the call is over
         for crossing in crossings:
             guard.observe(BudgetAlerted.of(crossing))
+            self.call.own_limits.tell(crossing)
 
     async def _reserve(
         self, number: int, upstream: str, call: Call, limits: tuple[Limit, ...]
@@ -264,7 +273,9 @@ class LeasedPurse:
         return None if tokens is None or tokens < config.min_tokens else shortened(call, tokens)
 
     def _denial(self, denied: Denied) -> BudgetExhausted:
-        return denial(denied, self._budgets[denied.limit.budget], self._guard.clock.now())
+        is_own = denied.limit.budget in self.call.own_limits.budgets
+        config = self._budgets[denied.limit.budget]
+        return denial(denied, config, self._guard.clock.now(), cure=_LARGER if is_own else None)
 
     def _live(self) -> None:
         """A new hold lasts for a lease: its first sign of life is due a beat from now, if none is due sooner."""
@@ -298,9 +309,10 @@ class LeasedPurse:
         """Ask for more where a hold runs out, and say now and then that the attempts are alive, and what they have used."""
         guard = self._guard
         try:
-            for attempt in tuple(self._attempts.values()):
+            for number, attempt in tuple(self._attempts.items()):
                 if attempt.hold is not None:
                     await self._top_up(attempt, attempt.hold)
+                    self.call.tally.held[number] = attempt.hold.amount
             if guard.clock.monotonic() >= self._due:
                 self._due = guard.clock.monotonic() + BEAT - WATCH / 2
                 await guard.holds.extend(

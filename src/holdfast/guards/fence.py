@@ -1,7 +1,9 @@
 """The station that puts results of tools which read like attacks into fences before the model sees them."""
 
 import asyncio
+import threading
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from holdfast.call import Call
 from holdfast.events import Observer, ResultFenced, unobserved
@@ -28,6 +30,7 @@ class FenceGuard:
     changed, and nothing is taken out.
     """
 
+    name: ClassVar[str] = NAME
     config: TaintConfig
     suspicion: Suspicion
     observe: Observer = unobserved
@@ -51,10 +54,16 @@ class FenceGuard:
         unknown = sum(len(told.text) for told in results if not self.suspicion.knows(told.text))
         if unknown <= AT_ONCE:
             return self._found(results)
-        return await asyncio.to_thread(self._found, results)
+        left = threading.Event()
+        try:
+            return await asyncio.to_thread(self._found, results, left)
+        finally:
+            # Nobody waits any more, perhaps because the client has left.
+            left.set()
 
-    def _found(self, results: list[Told]) -> list[Path]:
-        return [told.path for told in results if self.suspicion.is_suspicious(told.text)]
+    def _found(self, results: list[Told], left: threading.Event | None = None) -> list[Path]:
+        awaited = (told for told in results if left is None or not left.is_set())
+        return [told.path for told in awaited if self.suspicion.is_suspicious(told.text)]
 
     def _note(self, call: Call, results: list[Told], paths: list[Path]) -> None:
         """Write down what was looked at, and announce what is new."""

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from holdfast.call import Call
 from holdfast.errors import ConfigError, StoreUnavailable
@@ -22,19 +23,26 @@ MOST_TOLD = 4_096
 """Troubles that are remembered, so that each is announced once by a worker."""
 
 
+def _untold() -> None:
+    """The revision where a worker hears of the register all the time."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinGuard:
     """Pins what a tool says of itself when it is first seen, and judges every offer by that.
 
     The scope of a pin is the key of its caller: what one customer calls a tool is nobody else's. A register that
     does not answer pins nothing and refuses nobody: what is known goes on to hold. `entries` are the pins of the
-    register as last heard of; `flags` says which descriptions read like attacks.
+    register as last heard of; `flags` says which descriptions read like attacks. A worker that is
+    alone is not told of its own pins: it knows them until `revision` says that the register was heard of anew.
     """
 
+    name: ClassVar[str] = "pins"
     config: TaintConfig
     register: Register
     entries: Callable[[], Sequence[Entry]]
     flags: Callable[[str], bool]
+    revision: Callable[[], int | None] = _untold
     observe: Observer = unobserved
     _seen: "_Seen" = field(default_factory=lambda: _Seen(), init=False, repr=False)
 
@@ -48,14 +56,16 @@ class PinGuard:
 
     async def _judge(self, call: Call, offer: Sequence[Offered]) -> None:
         scope = call.principal.key
-        pins = self._seen.pins(self.entries(), call.arrived, self.observe)
+        pins = self._seen.pins(self.entries(), call.arrived, self.observe, self.revision())
         found, new = compare(offer, pins, scope)
         suspicious = [tool for tool in new if self.flags("\n".join(tool.texts))]
         troubles = (*found, *(Found(tool, "suspicious") for tool in suspicious))
         for trouble in troubles:
             self._tell(call, trouble, scope)
-        if troubles and self.config.pins == "refuse":
-            raise rejected(troubles[0], scope)
+        # What a person has refused is refused even where the rest is only told of.
+        bad = [one for one in troubles if one.trouble == "refused" or self.config.pins == "refuse"]
+        if bad:
+            raise rejected(bad[0], scope)
         await self._pin(call, [tool for tool in new if tool not in suspicious], scope, len(pins))
 
     async def _pin(self, call: Call, new: Sequence[Offered], scope: str, known: int) -> None:
@@ -77,7 +87,7 @@ class PinGuard:
                 tool=found.tool.name,
                 code=found.trouble,
                 fingerprint=found.tool.fingerprint,
-                action=self.config.pins,
+                action="refuse" if found.trouble == "refused" else self.config.pins,
             )
         )
 
@@ -90,16 +100,22 @@ class _Seen:
         self._entries: Sequence[Entry] = ()
         self._pins: dict[str, str] = {}
         self._own: dict[str, Pin] = {}
+        self._revision: int | None = None
         self._told: dict[tuple[str, str, str], None] = {}
 
-    def pins(self, entries: Sequence[Entry], now: datetime, observe: Observer) -> dict[str, str]:
-        """Fingerprints by the names of their pins."""
+    def pins(
+        self, entries: Sequence[Entry], now: datetime, observe: Observer, revision: int | None
+    ) -> dict[str, str]:
+        """Fingerprints by the names of their pins; of its own ones those that it cannot have heard of yet."""
         with self._lock:
             if entries is not self._entries:
                 known = self._pins
                 self._pins = {entry.name: _fingerprint(entry, known, observe) for entry in entries}
                 self._entries = entries
-            self._own = {name: pin for name, pin in self._own.items() if now - pin.at < HEARD_OF_AFTER}
+            if revision is None:
+                self._own = {name: pin for name, pin in self._own.items() if now - pin.at < HEARD_OF_AFTER}
+            elif revision != self._revision:
+                self._own, self._revision = {}, revision
             return {name: pin.fingerprint for name, pin in self._own.items()} | self._pins
 
     def pin(self, pin: Pin) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from holdfast.call import Call, Outcome
 from holdfast.clock import Clock
@@ -38,6 +38,7 @@ class QuotaGuard:
     Raises `RateLimited`, and `OversizedCall` for a call that could never go.
     """
 
+    name: ClassVar[str] = "quota"
     quotas: Mapping[str, QuotaConfig]
     store: QuotaStore
     room: WaitingRoom
@@ -46,7 +47,7 @@ class QuotaGuard:
     _learning: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     async def __call__(self, call: Call) -> Proceed:
-        if not self.quotas:
+        if not self.quotas and not call.own_limits.quotas:
             return Proceed(call)
         ask = self._ask(call)
         if (large := too_large(ask)) is not None:
@@ -60,6 +61,10 @@ class QuotaGuard:
         """Take note of one answer that came to its end."""
         with self._learning:
             self.expectation.learn(model, output_tokens)
+
+    def _all(self, call: Call) -> Mapping[str, QuotaConfig]:
+        own = call.own_limits.quotas
+        return {**own, **self.quotas} if own else self.quotas
 
     def _ask(self, call: Call) -> Ask:
         names: dict[Name, str | None] = {
@@ -77,7 +82,7 @@ class QuotaGuard:
             output_tokens=longest if usual is None else min(longest, usual),
             certain_input=request.text_bytes // BYTES_PER_TOKEN_MOST,
         )
-        quotas = [(name, config, config.subject(names)) for name, config in self.quotas.items()]
+        quotas = [(name, config, config.subject(names)) for name, config in self._all(call).items()]
         return wanted(quotas, need, id=call.request_id, lease=LEASE)
 
     async def _acquire(self, ask: Ask) -> Granted | Limited:
@@ -96,7 +101,7 @@ class QuotaGuard:
             await self.store.settle(answer, corrections(answer.ask, input_tokens=0, output_tokens=0))
 
     def _refusal(self, answer: Limited | TooLarge, call: Call) -> Exception:
-        error = refusal(answer, self.quotas[owner(answer.key)[0]])
+        error = refusal(answer, self._all(call)[owner(answer.key)[0]])
         error.request_id = call.request_id
         return error
 
@@ -155,7 +160,7 @@ def _ticket(call: Call, ask: Ask) -> Ticket:
     weight = sum(take.cost for take in ask.takes if take.dimension != "requests")
     who = call.principal
     return Ticket(
-        subject=who.user or who.key,
+        subject=f"user={who.user}" if who.user else f"key={who.key}",
         priority=_priority(call),
         weight=max(1, weight),
         keys=keys,

@@ -1,6 +1,7 @@
 """The station that keeps a run within its caps, and stops an agent that turns in circles."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from holdfast.call import Call
 from holdfast.errors import NoProgress, Refused, StoreUnavailable
@@ -23,6 +24,7 @@ class RunGuard:
     they bound how much is done; hard limits of money are held to by the budgets.
     """
 
+    name: ClassVar[str] = "run"
     runs: Runs
     config: RunsConfig
     observe: Observer = unobserved

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from holdfast.call import Barrier, Call, Outcome
 from holdfast.clock import Clock
@@ -21,6 +22,7 @@ class StopGuard:
     `begin` makes sure that what was stopped before this process began is known to it.
     """
 
+    name: ClassVar[str] = "stop"
     begin: Callable[[], Awaitable[None]]
     stops: Stops
     clock: Clock

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from holdfast.assembly import Runtime
 from holdfast.call import Incoming, Principal
+from holdfast.errand import on_errand
 from holdfast.errors import ConfigError, HoldfastError
 from holdfast.identity import identified
 from holdfast.language import Sentence
@@ -166,7 +167,7 @@ async def _answer(
             return await runtime.relay(method, path, query, headers, body)
         incoming = Incoming(body=body, headers=headers, query=query)
         call = runtime.call(incoming, identified(principal, headers), request_id=request_id)
-        answer = await runtime.pipeline(call)
+        answer = await runtime.pipeline(on_errand(call))
     except HoldfastError as error:
         refusal = merged(error_headers(error), {"request-id": request_id})
         return error.status, refusal, envelope(error, request_id)

@@ -5,12 +5,16 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import blake2b
+from hmac import compare_digest
 
 from holdfast.clock import Clock
 from holdfast.errors import ConfigError, NotAllowed, Unauthenticated
 from holdfast.language import Sentence
 from holdfast.operations.desk import Report, unreported
+from holdfast.operations.pepper import pepper
+from holdfast.orders import KEY
 from holdfast.policy.keys import (
     PREFIX,
     KeyFault,
@@ -23,6 +27,7 @@ from holdfast.policy.keys import (
     verify,
 )
 from holdfast.ports import Entry
+from holdfast.stores.watch import Watch
 from holdfast.wire.headers import Headers, get
 
 KEPT = 10_000
@@ -113,8 +118,22 @@ class KeyRing:
             return None
 
     def _end_of(self, presented: str) -> datetime | None:
-        kept, records = hashed(presented, self._pepper), self._records
-        return next((ends_at(record, records) for record in records if record.hash == kept), None)
+        kept, records = hashed(presented, self._pepper).encode(), self._records
+        found = [record for record in records if compare_digest(record.hash.encode(), kept)]
+        return ends_at(found[0], records) if found else None
+
+
+def ring_of(watch: Watch, url: str, clock: Clock) -> Callable[[], KeyRing]:
+    """The one key ring of all doors to a store, made when it is first asked for: so is the pepper, if need be.
+
+    Raises `ConfigError`, each time until it can be read, for a pepper that cannot.
+    """
+
+    @cache
+    def ring() -> KeyRing:
+        return KeyRing(lambda: watch.entries(KEY), pepper=pepper(url), clock=clock)
+
+    return ring
 
 
 def _presented(headers: Headers) -> str | None:

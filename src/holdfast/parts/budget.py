@@ -180,6 +180,11 @@ class Budget:
 
         return BudgetHold(money.dollars(wanted), subject, close)
 
+    def crossed(self, crossing: Crossing) -> None:
+        """Call `on_alert` for a threshold that was passed where a store counts for this budget."""
+        if self.on_alert is not None:
+            self.on_alert(_alert(crossing, self.config))
+
     def spent(self, subject: str | None = None) -> Decimal:
         """Dollars settled in the window of this moment."""
         return self._sums(subject)[0]

@@ -14,6 +14,7 @@ from holdfast.policy.detector.model import Detection, Model
 from holdfast.policy.normalization import View, views
 from holdfast.policy.rulebook import parse_rules
 from holdfast.policy.sanitation import is_blank, sanitize, whole
+from holdfast.policy.screening import DETECTED as DETECTED
 from holdfast.policy.screening import (
     EXCERPT_LENGTH,
     Channel,
@@ -37,10 +38,6 @@ def default_rules() -> tuple[Rule, ...]:
     return tuple(rule for _, text in texts for rule in parse_rules(text))
 
 
-DETECTED = "detector"
-"""What a finding of the trained detector has for a rule."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
     """What the screen saw in one block of text.
@@ -49,11 +46,13 @@ class Scan:
         verdict: what it amounts to.
         findings: what the rules saw, and last what the trained detector saw where it is suspicious.
         detection: what the trained detector made of it; `None` where none was asked.
+        detected: what a detector alone makes of it, in [0, 1].
     """
 
     verdict: Verdict
     findings: tuple[Finding, ...]
     detection: Detection | None = None
+    detected: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,8 +162,9 @@ class InputValidator:
         seen = views(whole(text))
         if self._model is None:
             findings = screen_views(seen, (*self._built_in, *self._own), channel=channel)
-            verdict = judge(findings, self._config, detected=self._detected(seen[0].text))
-            return Scan(verdict=verdict, findings=findings)
+            score = self._detected(seen[0].text)
+            verdict = judge(findings, self._config, detected=score)
+            return Scan(verdict=verdict, findings=findings, detected=score)
         detection = self._model.examine(seen, channel=channel)
         runs = (view for view in seen if view.loose)
         findings = screen_views((seen[0], *detection.suspects, *runs), self._built_in, channel=channel)
@@ -176,6 +176,7 @@ class InputValidator:
             verdict=judge((one for one in findings if one.rule != DETECTED), self._config, detected=score),
             findings=findings,
             detection=detection,
+            detected=score,
         )
 
     def _trained(self) -> Model | None:

@@ -1,7 +1,8 @@
 """What of a request and its answer was examined, by which guard, and what was not and why."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from holdfast.wire.messages import MessagesRequest, TextBlock
@@ -80,15 +81,28 @@ def of_newest(
     guard: str,
     version: str,
     channels: Iterable[str] = ("user", "tool"),
+    missed: Mapping[str, str] = MappingProxyType({}),
 ) -> Coverage:
-    """The record of a guard that reads the newest turn's texts of these channels, `unread` being the rest."""
+    """The record of a guard that reads the newest turn's texts of these channels, `unread` being the rest.
+
+    `missed` says of texts that it should have read why it did not, by their paths.
+    """
     wanted = frozenset(channels)
     texts: tuple[TextBlock, ...] = request.newest
-    skipped = [Skipped(path=block.path, reason="channel") for block in texts if block.channel not in wanted]
+    why = {block.path: "channel" for block in texts if block.channel not in wanted} | dict(missed)
+    skipped = [Skipped(path=block.path, reason=why[block.path]) for block in texts if block.path in why]
     return coverage(
         "input",
         guard,
         version,
-        examined=((block.path, len(block.text)) for block in texts if block.channel in wanted),
+        examined=((block.path, len(block.text)) for block in texts if block.path not in why),
         skipped=[*skipped, *(Skipped(path=block.path, reason=block.reason) for block in unread)],
+    )
+
+
+def of_nothing(request: MessagesRequest, unread: Iterable[Unread], *, guard: str, reason: str) -> Coverage:
+    """The record of a guard that has read nothing of the newest turn, for one reason."""
+    blocks = [*(block.path for block in request.newest), *(block.path for block in unread)]
+    return coverage(
+        "input", guard, "", examined=(), skipped=[Skipped(path=path, reason=reason) for path in blocks]
     )

@@ -157,7 +157,9 @@ LONGEST_WAIT = 600.0
 """Seconds that a caller is told to wait and come back; a longer wish tells him not to."""
 ANSWERED: tuple[Kind, ...] = ("http", "stream_error")
 STREAMING: tuple[Phase, ...] = ("held", "collected", "released")
-THINKING_CHANGED = re.compile(r"signature.*thinking|thinking.*(signature|prefix|modified)", re.I | re.S)
+THINKING_CHANGED = re.compile(
+    r"signature.{0,500}thinking|thinking.{0,500}(signature|prefix|modified)", re.I | re.S
+)
 
 _NOT_OURS = Ruling(outcome=NEUTRAL, blame="client")
 _SPENT = Ruling(outcome=NEUTRAL, gate="spend", failover="organisation", blame="account")

@@ -34,6 +34,15 @@ READING = _listed(
     search show summarize translate validate verify view watch
     """
 )
+TOLD = _listed(
+    """
+    availability balance count date detail details forecast history info information level price rate statistics stats
+    status summary time total totals weather
+    """
+)
+"""What a name ends with that tells of something."""
+THINGS = _listed("deploy order process release store")
+"""Verbs that are as often the thing that is told of: `order_status`, unlike `post_status`."""
 _ASKED: Mapping[str, str] = {
     "send": r"보내|전송|발송|전달|답장|회신|env[ií]|schick|sende|inoltr|invia|送|发|發|отправ|gửi|kirim|gönder|भेज|ส่ง|أرسل",
     "mail": r"메일|편지|correo|courriel|e-?mail|mail|邮件|郵件|メール|письм|почт|thư|eposta",
@@ -86,12 +95,15 @@ def words_of(tool: str) -> tuple[str, ...]:
 def acts(tool: str) -> bool:
     """Whether a tool does something that is not undone by forgetting its answer.
 
-    A name that begins like one that reads is one that reads (`get_order`); one that says neither acts.
+    A name that begins like one that reads is one that reads (`get_order`), and so is one that names what it tells
+    (`order_status`, `account_balance`); one that says neither acts.
     """
     words = words_of(tool)
     verbs = [word for word in words if word in ACTING or word in READING]
     if {"and", "then", "or"}.intersection(words):
         return any(verb in ACTING for verb in verbs)
+    if len(words) > 1 and words[-1] in TOLD and all(verb in THINGS for verb in verbs):
+        return False
     return not verbs or verbs[0] in ACTING
 
 

@@ -20,7 +20,9 @@ from holdfast.policy.masking_json import Letters, inside, is_document
 from holdfast.policy.masking_names import Strength, judge
 from holdfast.policy.masking_pairs import find_pairs
 from holdfast.policy.masking_personal import find_personal
+from holdfast.policy.masking_pgpass import find_pgpass
 from holdfast.policy.masking_sql import find_sql
+from holdfast.policy.masking_tables import find_tables
 from holdfast.policy.masking_tokens import find_tokens
 from holdfast.policy.masking_values import Walk
 
@@ -156,6 +158,8 @@ def _secrets(text: str, config: MaskingConfig) -> Iterator[Finding]:
     yield from find_tokens(text, config.prefixes)
     yield from find_pairs(text, config.names)
     yield from find_sql(text)
+    yield from find_tables(text)
+    yield from find_pgpass(text)
 
 
 def _personal(text: str, config: MaskingConfig) -> Iterator[Finding]:

@@ -59,7 +59,9 @@ def inside(findings: Iterable[Finding], text: str) -> Iterator[Finding]:
     for finding in findings:
         first = max(0, bisect_right(starts, finding.start) - 1)
         met = [span for span in spans[first : bisect_left(starts, finding.end)] if span[1] > finding.start]
-        if not met and _SCALAR.fullmatch(text, finding.start, finding.end):
+        scalar = _SCALAR.match(text, finding.start)
+        is_whole = scalar is not None and scalar.end() == finding.end
+        if not met and is_whole and not _SCALAR.match(text, finding.start - 1):
             yield finding
         for start, end in met:
             yield replace(finding, start=max(start, finding.start), end=min(end, finding.end), quote="")

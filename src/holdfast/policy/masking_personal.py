@@ -57,7 +57,11 @@ _PHONE_E164 = re.compile(
     rf"(?:(?<![A-Za-z0-9_+])|(?<=\\[nrt]))\+[1-9][0-9]{{0,2}}(?:[ .()\-/\u00a0]{{0,3}}[0-9]){{6,13}}{_END}"
 )
 _SSN = re.compile(rf"{_EDGE}(?!000|666|9)[0-9]{{3}}-(?!00)[0-9]{{2}}-(?!0000)[0-9]{{4}}{_END}")
-_LICENSE = re.compile(rf"{_EDGE}[0-9]{{2}}-[0-9]{{2}}-[0-9]{{6}}-[0-9]{{2}}{_END}")
+_LICENSE = re.compile(rf"{_EDGE}[0-9]{{2}}( ?- ?)[0-9]{{2}}\1[0-9]{{6}}\1[0-9]{{2}}{_END}")
+_LICENSE_TOLD = re.compile(
+    r"(?:서울|부산|대구|인천|광주|대전|울산|경기|강원|충북|충남|전북|전남|경북|경남|제주) ?"
+    r"([0-9]{2}-[0-9]{6}-[0-9]{2})(?![0-9A-Za-z\-])"
+)
 _SSN_TOLD = re.compile(r"(?i:\bssn|social security)[^0-9\n]{0,24}?((?!000|666|9)[0-9]{9})(?![0-9A-Za-z\-])")
 _PHONE_TOLD = re.compile(
     r"(?i:phone|\btel\b|mobile|\bcall|\bsms|전화|휴대폰|핸드폰|연락처)[^0-9\n+(]{0,16}?"
@@ -70,6 +74,10 @@ _ACCOUNT = re.compile(
     r"(?i:계좌|account (?:no|number)|account_(?:no|number)|입금)[^\n0-9]{0,24}?([0-9]{2,6}(?:-[0-9]{2,8}){2,3}|[0-9]{10,14})"
     r"(?![0-9A-Za-z\-])"
 )
+_BANK_ACCOUNT = re.compile(
+    r"(?:국민|신한|우리|하나|농협|기업|수협|신협|새마을|우체국|산업|제일|씨티|카카오|케이|토스)(?:은행|뱅크|금고)?[ :]{1,3}"
+    r"(?=(?:[0-9]-?){11,14}(?![0-9\-]))([0-9]{3,6}(?:-[0-9]{2,8}){2,3})(?![0-9A-Za-z\-])"
+)
 _IBAN = re.compile(
     r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])"
 )
@@ -77,7 +85,8 @@ _PLAIN: tuple[tuple[PersonalKind, re.Pattern[str]], ...] = (
     ("phone", _PHONE), ("phone", _PHONE_E164), ("ssn", _SSN), ("license", _LICENSE),
 )  # fmt: skip
 _TOLD: tuple[tuple[PersonalKind, re.Pattern[str]], ...] = (
-    ("passport", _PASSPORT), ("account", _ACCOUNT), ("ssn", _SSN_TOLD), ("phone", _PHONE_TOLD),
+    ("passport", _PASSPORT), ("account", _ACCOUNT),
+    ("account", _BANK_ACCOUNT), ("license", _LICENSE_TOLD), ("ssn", _SSN_TOLD), ("phone", _PHONE_TOLD),
 )  # fmt: skip
 
 
@@ -87,6 +96,10 @@ def find_personal(text: str) -> Iterator[Finding]:
         yield from _emails(text)
     if _DIGITS.search(text):
         yield from _numbers(text)
+    elif "여권" in text or "passport" in text.lower():
+        yield from (
+            Finding("passport", *found.span(1), rule="form and word") for found in _PASSPORT.finditer(text)
+        )
 
 
 def _emails(text: str) -> Iterator[Finding]:

@@ -102,9 +102,10 @@ _TOOLS = (
     re.compile(r"\bredis-cli\b[^\n;|]{0,160}?\s-a\s+['\"]?([^\s'\"\-][^\s'\"]{3,128})"),
     re.compile(r"\b(?:sshpass|login)\b[^\n;|]{0,160}?\s-p\s*['\"]?([^\s'\"\-][^\s'\"]{3,128})"),
     re.compile(r"\bcurl\b[^\n;|]{0,160}?\s-u([A-Za-z0-9_.\-]{1,64}+:[^\s'\"]{1,128})"),
+    re.compile(r"\bsqlplus\b[^\n;|]{0,160}?\s['\"]?[\w$#]{1,64}/([^\s'\"@/]{1,128})@"),
     re.compile(r"\s-pass(?:in|out)?\s+pass:([^\s'\"]{1,128})"),
 )
-_TOOL_NAMES = (" -p", " -a ", "curl")
+_TOOL_NAMES = (" -p", " -a ", "curl", "sqlplus")
 
 
 def find_tokens(text: str, prefixes: tuple[str, ...] = ()) -> Iterator[Finding]:

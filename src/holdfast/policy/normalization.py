@@ -11,6 +11,7 @@ import re
 import unicodedata
 from array import array
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -63,10 +64,10 @@ def fold(view: View) -> View:
     """NFKC, case and accents folded, invisible characters gone, look-alikes and jamo made plain."""
     if view.text.isascii() and view.text.isprintable():
         return replace(view, name=_named(view, "folded"), text=view.text.lower())
-    composed = _rewrite(view, _JAMO, _compose)
+    composed = rewrite(view, _JAMO, _compose)
     plain = _fold_letters(composed)
     others = set(_OTHER_LETTERS.findall(plain.text))
-    return _rewrite(plain, _WORDS, partial(_unmask, others <= TWIN_LETTERS)) if others else plain
+    return rewrite(plain, _WORDS, partial(_unmask, others <= TWIN_LETTERS)) if others else plain
 
 
 def views(text: str) -> tuple[View, ...]:
@@ -93,7 +94,7 @@ def _derived(source: View, folded: View) -> Iterator[View]:
     yield from _disguised(folded)
     yield from _decoded(unescaped or source, levels=2)
     yield from _ciphered(folded)
-    respelled = _rewrite(folded, _LONG_WORDS, _respell)
+    respelled = rewrite(folded, _LONG_WORDS, _respell)
     if respelled is not folded and _respellings(folded.text) >= _MISSPELT:
         yield replace(respelled, name="respelled")
 
@@ -101,12 +102,12 @@ def _derived(source: View, folded: View) -> Iterator[View]:
 def _disguised(view: View) -> Iterator[View]:
     """The view and the forms of it that undo spelling tricks."""
     yield view
-    joined = _rewrite(view, _SPACED, _join)
+    joined = rewrite(view, _SPACED, _join)
     if joined is not view:
         yield replace(joined, name="joined")
     yield from _runs(joined)
     for table in (_LEET_I, _LEET_L) if _TALL.search(joined.text) else (_LEET_I,):
-        plain = _rewrite(joined, _LEET_WORDS, partial(_unleet, table))
+        plain = rewrite(joined, _LEET_WORDS, partial(_unleet, table))
         if plain is not joined:
             yield replace(plain, name="leet")
 
@@ -118,7 +119,7 @@ def _named(view: View, name: ViewName) -> ViewName:
     return name if view.name == "source" else view.name
 
 
-def _rewrite(view: View, pattern: re.Pattern[str], undo: Callable[[re.Match[str]], str | None]) -> View:
+def rewrite(view: View, pattern: re.Pattern[str], undo: Callable[[re.Match[str]], str | None]) -> View:
     """`view` with each match replaced by what `undo` says (`None` keeps it); the same view if none was."""
     pieces: list[str] = []
     origins: array[int] = array("Q")
@@ -160,8 +161,8 @@ def _fold_letters(view: View) -> View:
 _JAMO = re.compile("[\u1100-\u11ff]+|[\u3131-\u3163]{2,}")
 _WORDS = re.compile("[a-zά-ωа-џѐ-ԯɑɡıƅɩʋ]+")
 _OTHER_LETTERS = re.compile("[ά-ωа-џѐ-ԯɑɡıƅɩʋ]")
-_GAP = r"[ \t._\-*|~/,+]{1,3}"
-_SPACED = re.compile(rf"(?<!\w)\w(?:{_GAP}\w(?!\w)){{3,}}")
+_GAP = r"[\s._\-*|~/,+:;!?'\"()\[\]<>=•·…‧ㆍ]{1,5}"
+_SPACED = re.compile(rf"(?<![^\W_])[^\W_](?:{_GAP}[^\W_](?![^\W_])){{3,}}")
 _GAPS = re.compile(_GAP)
 _RUNS = re.compile("[a-z]{16,400}")
 _LEET_WORDS = re.compile(r"(?<![a-z0-9@$|!+])[a-z0-9@$|!+]{1,40}[a-z0-9@$]")
@@ -191,10 +192,16 @@ def _unmask(only_twins: bool, match: re.Match[str]) -> str | None:
 
 
 def _join(match: re.Match[str]) -> str:
-    """Spaced-out letters as words; a gap wider than the narrowest one was meant as a space."""
-    gaps: list[str] = _GAPS.findall(match.group())
-    narrow = min(map(len, gaps))
-    return _GAPS.sub(lambda gap: " " if len(gap.group()) > narrow else "", match.group())
+    """Spaced-out letters as words: what stands between most letters means nothing, what is more than that a blank."""
+    usual = Counter(_GAPS.findall(match.group())).most_common(1)[0][0]
+    return _GAPS.sub(partial(_bridged, usual), match.group())
+
+
+def _bridged(usual: str, match: re.Match[str]) -> str:
+    gap = match.group()
+    if len(gap) <= len(usual) and gap.isspace() <= usual.isspace():
+        return ""
+    return f"{''.join(gap.split()).strip(usual)} "
 
 
 def _runs(view: View) -> Iterator[View]:
@@ -279,13 +286,15 @@ _MARKS = re.compile(
 _BACKWARD = re.compile(
     r"\b(?:lla|eht|dna|uoy|ruoy|erongi|dragersid|tegrof|tpmorp|metsys|selur|suoiverp|roirp|evoba"
     r"|noitcurtsni|snoitcurtsni|laever|wohs|tnirp|taeper)\b"
+    r"|하시무|침지|트프롬프|템스시|칙규|줘려알|줘여보|해력출|[를을]시지|터부[금제][지이]|호번밀비|자리관|어잊"
+    r"|(?<![가-힣])(?:를|는|줘|요세|요해|라해|고하|다니|마[지하]|도지|게하|면하)(?=[가-힣 ])"
 )
 _ROT13 = str.maketrans("abcdefghijklmnopqrstuvwxyz", "nopqrstuvwxyzabcdefghijklm")
 
 
 def _unescape(view: View) -> View | None:
     """URL, HTML, backslash escapes undone in place, or `None` when there are none."""
-    plain = _rewrite(view, _ESCAPES, _unescape_run)
+    plain = rewrite(view, _ESCAPES, _unescape_run)
     return None if plain is view else replace(plain, name="unescaped")
 
 

@@ -21,8 +21,14 @@ MOST_PINS = 4_096
 """Pins of one register; the tools of a further scope are looked at and not pinned."""
 
 _JOINTS = re.compile(r"[-_. ]+")
-Trouble = Literal["changed", "duplicate", "hidden", "suspicious"]
-"""Another description than the pinned one; a name that reads like another; characters nobody sees; an attack."""
+Trouble = Literal["refused", "changed", "duplicate", "hidden", "suspicious"]
+"""A person said no; another description than the pinned one; a name that reads like another; characters nobody
+sees; an attack."""
+REFUSED = "refused"
+"""The fingerprint of a pin that no description fits, because an operator refuses the tool whatever it says."""
+FINGERPRINT = re.compile(r"[0-9a-f]{32}")
+LONGEST = 500
+"""Characters of the name of a tool or a scope that an operator writes."""
 
 
 class ToolRejected(Refused):
@@ -79,6 +85,34 @@ def decoded(body: bytes) -> Pin:
         ) from error
 
 
+def refused(scope: str, tool: str, at: datetime) -> Pin:
+    """The pin of a tool that an operator refuses, whatever it says of itself. Raises `ConfigError` as `approved`."""
+    return _checked(Pin(scope=scope, tool=tool, fingerprint=REFUSED, at=at))
+
+
+def approved(scope: str, tool: str, fingerprint: str, at: datetime) -> Pin:
+    """The pin of a description that an operator has looked at. Raises `ConfigError` for what is none."""
+    if FINGERPRINT.fullmatch(fingerprint) is None:
+        raise ConfigError(
+            Sentence(
+                "fingerprint: write the 32 letters that the refusal or the event of the tool names",
+                ko="fingerprint: 도구의 거절 응답이나 이벤트에 나온 32자를 그대로 적으세요",
+            )
+        )
+    return _checked(Pin(scope=scope, tool=tool, fingerprint=fingerprint, at=at))
+
+
+def _checked(pin: Pin) -> Pin:
+    if all(0 < len(name) <= LONGEST for name in (pin.scope, pin.tool)):
+        return pin
+    raise ConfigError(
+        Sentence(
+            f"scope and tool: name a key and its tool, in 1 to {LONGEST} characters each",
+            ko=f"scope, tool: 키와 도구의 이름을 각각 1~{LONGEST}자로 적으세요",
+        )
+    )
+
+
 def chosen(offer: Iterable[Offered], patterns: Sequence[str]) -> tuple[Offered, ...]:
     """The tools that are pinned, by patterns of their names."""
     return tuple(tool for tool in offer if any(fnmatchcase(tool.name, pattern) for pattern in patterns))
@@ -101,7 +135,9 @@ def compare(
         pinned = pins.get(pin_name(scope, tool.name))
         if pinned == tool.fingerprint:
             continue
-        if names[_plain(tool.name)] > 1:
+        if pinned == REFUSED:
+            found.append(Found(tool, "refused"))
+        elif names[_plain(tool.name)] > 1:
             found.append(Found(tool, "duplicate"))
         elif pinned is not None:
             found.append(Found(tool, "changed"))
@@ -136,6 +172,7 @@ def _plain(name: str) -> str:
 
 
 _WHAT: Mapping[Trouble, Sentence] = {
+    "refused": Sentence("an operator has refused it", ko="운영자가 거부한 도구입니다"),
     "changed": Sentence(
         "its description is not the one that was pinned when it was first seen",
         ko="설명이 처음 고정된 내용과 다릅니다",

@@ -17,6 +17,7 @@ from holdfast.errors import ConfigError
 from holdfast.language import Sentence
 from holdfast.policy.expressions import compiled, needs, telling
 from holdfast.policy.normalization import View, ViewName, views
+from holdfast.policy.second_opinion import SecondOpinionConfig
 
 Channel = Literal["user", "tool"]
 Action = Literal["allow", "flag", "block"]
@@ -24,6 +25,9 @@ Reach = Literal["every", "plain", "source"]
 Span = tuple[int, int]
 
 CHANNELS: tuple[Channel, ...] = ("user", "tool")
+DETECTED = "detector"
+"""What a finding of the trained detector has for a rule."""
+EVERY_RULE = "*"
 EXCERPT_LENGTH = 120
 _MAX_CHAINS = 50
 _NEAR = 100
@@ -176,27 +180,60 @@ class ScreenConfig:
     Attributes:
         enabled: whether texts are screened at all.
         max_length: longest text let through, in characters; `None` means no limit.
+        max_examined: most characters of new text that are read in one call; of what is longer the beginning and
+            the end are read, and the record says `too_much` of it, which `unexamined` may refuse.
         flag_at: score from which a text is flagged.
         block_at: score from which it is refused.
         channels: whose text is screened.
+        mode: `monitor` refuses nothing on suspicion, and counts what `enforce` would have refused.
+        monitor: rules that only watch, by id; `detector` is the trained detector, `*` stands for all.
+        unexamined: whether a call with a block that cannot be examined, or not in full, is let through or refused.
+        second_opinion: who is asked besides.
 
     Raises:
-        ConfigError: a limit makes no sense.
+        ConfigError: a limit makes no sense, or a screen that is off is to refuse what it does not examine.
     """
 
     _: KW_ONLY
     enabled: bool = True
     max_length: int | None = None
+    max_examined: int = 1_000_000
     flag_at: float = 0.5
     block_at: float = 0.7
     channels: tuple[Channel, ...] = CHANNELS
+    mode: Literal["enforce", "monitor"] = "enforce"
+    monitor: tuple[str, ...] = ()
+    unexamined: Literal["allow", "refuse"] = "allow"
+    second_opinion: SecondOpinionConfig = field(default_factory=SecondOpinionConfig)
+
+    def only_watches(self, rule: str) -> bool:
+        """Whether no text is refused for what this rule finds."""
+        return self.mode == "monitor" or rule in self.monitor or EVERY_RULE in self.monitor
 
     def __post_init__(self) -> None:
+        if self.unexamined == "refuse" and not self.enabled:
+            raise ConfigError(
+                Sentence(
+                    "screen.unexamined refuses what is not examined, and with screen.enabled off that is every call:"
+                    " change one of them.",
+                    ko="screen.unexamined은 검사하지 않은 내용을 거부하는데, screen.enabled가 꺼져 있으면 모든 호출이"
+                    " 거부됩니다. 둘 중 하나를 바꿔 주세요.",
+                )
+            )
         if self.max_length is not None and self.max_length < 1:
             raise ConfigError(
                 Sentence(
                     f"screen.max_length is {self.max_length}, which lets no text through: use 1 or more, or leave it out.",
                     ko=f"screen.max_length 값이 {self.max_length}이면 어떤 글도 통과할 수 없습니다. 1 이상으로 하거나 빼 주세요.",
+                )
+            )
+        if self.max_examined < 1:
+            raise ConfigError(
+                Sentence(
+                    f"screen.max_examined is {self.max_examined}, which reads nothing: use 1 or more, or turn"
+                    " screen.enabled off.",
+                    ko=f"screen.max_examined 값이 {self.max_examined}이면 아무것도 검사하지 않습니다. 1 이상으로 하거나"
+                    " screen.enabled를 꺼 주세요.",
                 )
             )
         if not 0 < self.flag_at <= self.block_at <= 1:

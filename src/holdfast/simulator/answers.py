@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from holdfast.simulator import listing
+from holdfast.simulator import batching, listing
 from holdfast.simulator.actions import Action, Delay, HangUp, Refusal, Refuse, Reset, Status, kind_of
 from holdfast.simulator.capture import Ending
 from holdfast.simulator.dice import Rolls, dice, identifier
-from holdfast.simulator.exchange import MAX_BODY, Exchange
+from holdfast.simulator.exchange import Exchange
 from holdfast.simulator.faults import MESSAGES, Target
 from holdfast.simulator.fields import VERSIONS
 from holdfast.simulator.messages import Order, send_message
@@ -121,6 +121,17 @@ async def _route(simulator: "Simulator", exchange: Exchange, order: Order) -> No
         case (("HEAD" | "GET"), [] | ["api", "hello"]):
             await _send(exchange, {"message": "hello"})
         case _:
+            await _route_batches(simulator, exchange)
+
+
+async def _route_batches(simulator: "Simulator", exchange: Exchange) -> None:
+    match exchange.path.rstrip("/").split("/")[1:]:
+        case ["v1", "messages", "batches", *rest]:
+            rules = _admitted(simulator, exchange)
+            answered = batching.answered(simulator, exchange, rules, rest)
+            headers = {**exchange.base_headers(), "content-type": answered.content_type}
+            await exchange.respond(200, headers, answered.body, ending="completed")
+        case _:
             raise ApiError(status=404, message="Not found")
 
 
@@ -134,7 +145,7 @@ def _admitted(simulator: "Simulator", exchange: Exchange) -> Rules:
         invalid(
             f'anthropic-version: "{version}" is not a valid version. Please use one of {", ".join(VERSIONS)}'
         )
-    if exchange.method == "POST":
+    if exchange.method == "POST" and not exchange.path.endswith("/cancel"):
         _content_type(exchange)
     return Rules(version=version, day=simulator.clock.now().date(), lenient=simulator.lenient)
 
@@ -152,7 +163,7 @@ def _authenticate(simulator: "Simulator", headers: Mapping[str, str], key: str) 
 
 def _content_type(exchange: Exchange) -> None:
     if exchange.too_large:
-        raise ApiError(status=413, message=f"Request exceeds the maximum size of {MAX_BODY} bytes")
+        raise ApiError(status=413, message=f"Request exceeds the maximum size of {exchange.most} bytes")
     media, _, parameters = exchange.headers.get("content-type", "").lower().partition(";")
     if media.strip() != "application/json":
         invalid("content-type: must be application/json")

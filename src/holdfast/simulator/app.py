@@ -3,9 +3,12 @@
 from collections.abc import Collection, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from decimal import Decimal
+from functools import partial
 
 from holdfast.simulator.actions import Action
 from holdfast.simulator.answers import answer
+from holdfast.simulator.batch_items import worked_off
+from holdfast.simulator.batches import Batches
 from holdfast.simulator.capacity import Capacity, Service
 from holdfast.simulator.capture import Capture, CapturedRequest
 from holdfast.simulator.clock import Clock, RealClock
@@ -76,6 +79,7 @@ class Simulator:
         self.sequences = Sequences(self.keep)
         self.service = Service()
         self.door = Door(self.clock)
+        self.batches = Batches(self.clock, partial(worked_off, self))
         self.started = self.clock.monotonic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,11 +106,13 @@ class Simulator:
     @property
     def ledger(self) -> tuple[LedgerEntry, ...]:
         """What was really billed, oldest first; errors are free and have no entry."""
+        self.batches.catch_up()
         return self.bills.all()
 
     @property
     def billed(self) -> Decimal:
         """The sum of all bills, in dollars."""
+        self.batches.catch_up()
         return self.bills.total
 
     @property
@@ -143,6 +149,7 @@ class Simulator:
             self.cache,
             self.standing,
             self.sequences,
+            self.batches,
         ):
             part.clear()
         self.accept()

@@ -17,6 +17,8 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 MAX_BODY = 32 * 1024 * 1024
+MAX_BATCH = 256 * 1024 * 1024
+BATCHES = "/v1/messages/batches"
 _RST = struct.pack("ii", 1, 0)
 """SO_LINGER on, zero seconds: closing then sends RST instead of FIN."""
 
@@ -53,7 +55,7 @@ class Exchange:
         self._record: CapturedRequest | None = None
 
     async def read(self) -> None:
-        """Read the body; of one larger than 32 MB the rest is thrown away, so that the refusal can be read."""
+        """Read the body; of one that is too large the rest is thrown away, so that the refusal can be read."""
         chunks: list[bytes] = []
         size = 0
         while True:
@@ -63,11 +65,11 @@ class Exchange:
                 raise CallerLeft
             chunk = cast("bytes", event.get("body", b""))
             size += len(chunk)
-            if size <= MAX_BODY:
+            if size <= self.most:
                 chunks.append(chunk)
             if not event.get("more_body", False):
                 break
-        self.too_large = size > MAX_BODY
+        self.too_large = size > self.most
         self.body = b"".join(chunks)
 
     def identify(self, request_id: str, key: str) -> None:
@@ -94,6 +96,11 @@ class Exchange:
             "request-id": self.request_id,
             "anthropic-organization-id": ORGANIZATION,
         }
+
+    @property
+    def most(self) -> int:
+        """The bytes that a body may have."""
+        return MAX_BATCH if self.path == BATCHES else MAX_BODY
 
     @property
     def in_process(self) -> bool:

@@ -13,6 +13,8 @@ from holdfast.simulator.values import JsonObject
 
 _MILLION = Decimal(1_000_000)
 _SEARCH = Decimal("0.01")
+_BATCHED = Decimal("0.5")
+"""What tokens cost in a batch; searches cost there what they always do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,8 @@ class LedgerEntry:
 def cost(usage: Usage, model: Model, day: date) -> Decimal:
     """Exact dollars: each step on the card of the day, fast or banded by its prompt, and ten dollars per 1,000 searches."""
     steps = usage.iterations or (usage,)
-    return sum((_step_cost(step, model, day) for step in steps), usage.searches * _SEARCH)
+    tokens = sum((_step_cost(step, model, day) for step in steps), Decimal(0))
+    return tokens * (_BATCHED if usage.service_tier == "batch" else 1) + usage.searches * _SEARCH
 
 
 def _step_cost(usage: Usage, model: Model, day: date) -> Decimal:

@@ -19,18 +19,22 @@ def one(name: str, day: date) -> JsonObject:
 
 
 def page(query: str, day: date) -> JsonObject:
-    """A page of the list, newest first: `limit`, and `after_id` or `before_id`."""
+    """A page of the models, newest first."""
+    return paged([_wire(model, day) for model in catalogue()], query, "model")
+
+
+def paged(rows: list[JsonObject], query: str, noun: str) -> JsonObject:
+    """A page of a list: `limit`, and `after_id` or `before_id`."""
     asked = {name: values[-1] for name, values in parse_qs(query).items()}
-    models = [_wire(model, day) for model in catalogue()]
-    ids = [str(model["id"]) for model in models]
+    ids = [str(row["id"]) for row in rows]
     limit = _limit(asked.get("limit", "20"))
-    start, end = 0, len(models)
+    start, end = 0, len(rows)
     if after := asked.get("after_id"):
-        start = _position(ids, "after_id", after) + 1
+        start = _position(ids, "after_id", after, noun) + 1
     if before := asked.get("before_id"):
-        end = _position(ids, "before_id", before)
+        end = _position(ids, "before_id", before, noun)
         start = max(start, end - limit)
-    found = models[start : min(end, start + limit)]
+    found = rows[start : min(end, start + limit)]
     more = start > 0 if asked.get("before_id") else start + limit < end
     return {
         "data": found,
@@ -46,9 +50,9 @@ def _limit(text: str) -> int:
     return int(text)
 
 
-def _position(ids: list[str], name: str, wanted: str) -> int:
+def _position(ids: list[str], name: str, wanted: str, noun: str) -> int:
     if wanted not in ids:
-        invalid(f"{name}: no model is called {wanted}")
+        invalid(f"{name}: no {noun} is called {wanted}")
     return ids.index(wanted)
 
 

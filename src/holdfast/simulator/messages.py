@@ -134,7 +134,7 @@ async def send_message(
 
 def _delivery(caller: Caller, order: Order, cache: CacheUse, slower: float) -> Delivery:
     simulator, exchange, request = caller.simulator, caller.exchange, caller.request
-    message = edited_message(_message(caller, order, cache), order.action)
+    message = edited_message(composed(simulator, request, order.rolls, cache), order.action)
     return Delivery(
         exchange=exchange,
         account=Account(caller=caller, message=message, cache=cache),
@@ -151,12 +151,12 @@ def _delivery(caller: Caller, order: Order, cache: CacheUse, slower: float) -> D
     )
 
 
-def _message(caller: Caller, order: Order, cache: CacheUse) -> Message:
-    simulator, request = caller.simulator, caller.request
+def composed(simulator: "Simulator", request: MessageRequest, rolls: Rolls, cache: CacheUse) -> Message:
+    """What the model says to a valid request."""
     manner = Manner(mode=simulator.mode, obedient=simulator.obedient, seed=simulator.seed)
     turn = simulator.script.next() if request.max_tokens > 0 else None
-    draft = compose(request, manner, turn, order.rolls)
-    return finish(request, draft, identifier("msg", order.rolls.roll), Usage.of(request, cache))
+    draft = compose(request, manner, turn, rolls)
+    return finish(request, draft, identifier("msg", rolls.roll), Usage.of(request, cache))
 
 
 def _pace(caller: Caller, order: Order, cache: CacheUse, slower: float) -> Pace:

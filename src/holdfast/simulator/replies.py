@@ -165,9 +165,17 @@ def _answer(request: MessageRequest, heard: _Heard, manner: Manner, rolls: Rolls
         query = phrases.subject_of(heard.text)
         return [WebSearch(id=search, query=query), SearchResult(id=search, query=query), Text(text=found)]
     if request.schema is not None:
-        value = Sampler(request.schema, rolls.words, phrases.subject_of(heard.text)).draw()
+        subject = phrases.subject_of(heard.text)
+        value = Sampler(request.schema, rolls.words, subject, _titles(request)).draw()
         return [Text(text=encode(value).decode())]
     return [Text(text=_speech(heard, manner, rolls.words))]
+
+
+def _titles(request: MessageRequest) -> tuple[str, ...]:
+    """The titles of the documents in the newest turn."""
+    newest = content_blocks(request.messages[-1].get("content"))
+    documents = [block for block in newest if block.get("type") == "document"]
+    return tuple(title for block in documents if (title := word(block, "title")))
 
 
 def _searches(request: MessageRequest, heard: _Heard) -> bool:

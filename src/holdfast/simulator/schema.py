@@ -60,11 +60,15 @@ def _is_kind(value: object, kind: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Sampler:
-    """Draws values for one schema document; `hint` fills plain strings that nothing else decides."""
+    """Draws values for one schema document; `hint` fills plain strings that nothing else decides.
+
+    `titles` are those of the caller's documents: a member called `file` or `path` names one of them.
+    """
 
     root: JsonObject
     roll: Random
     hint: str = ""
+    titles: tuple[str, ...] = ()
 
     def draw(self) -> object:
         """A value for the whole document."""
@@ -136,9 +140,13 @@ class Sampler:
         properties = as_object(schema.get("properties"))
         required = [name for name in as_list(schema.get("required")) if isinstance(name, str)]
         return {
-            name: self._value(as_object(properties.get(name)), depth + 1)
+            name: self._member(name, as_object(properties.get(name)), depth + 1)
             for name in dict.fromkeys([*(name for name in properties if name in required), *required])
         }
+
+    def _member(self, name: str, schema: JsonObject, depth: int) -> object:
+        is_named = bool(self.titles) and name in ("file", "path") and schema.get("type") == "string"
+        return self.roll.choice(self.titles) if is_named else self._value(schema, depth)
 
     def _array(self, schema: JsonObject, depth: int) -> list[object]:
         low, high = _bound(schema, "minItems", 1), _bound(schema, "maxItems", 3)

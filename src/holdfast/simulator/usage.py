@@ -20,6 +20,7 @@ class Usage:
     speed: str = "standard"
     inference_geo: str = "not_available"
     searches: int = 0
+    service_tier: str = "standard"
     iterations: tuple["Usage", ...] = ()
     """The two steps of an answer with a web search in between; they add up to this usage."""
 
@@ -82,7 +83,7 @@ class Usage:
         return {
             **self.delta(),
             "cache_creation": self._creation(),
-            "service_tier": "standard",
+            "service_tier": self.service_tier,
             "speed": self.speed,
             "inference_geo": self.inference_geo,
         }

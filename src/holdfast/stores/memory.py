@@ -2,17 +2,29 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
 from holdfast.clock import SYSTEM_CLOCK, Clock
 from holdfast.policy.holds import EMPTY, Counter, Crossing, Denied, Extend, Hold, Reserve, TopUp
-from holdfast.ports import AttemptRecord, CallRecord, RunRecord, Spend, SpendQuery, Totals, attempt_id
+from holdfast.ports import (
+    AttemptRecord,
+    CallPage,
+    CallQuery,
+    CallRecord,
+    RunRecord,
+    Spend,
+    SpendQuery,
+    Totals,
+    attempt_id,
+)
 from holdfast.stores.draft import NOTHING, Draft, Filed, Group, Sums, mended_call, windows_of
 from holdfast.stores.lineage import entered, joined
+from holdfast.stores.listing import in_memory
 from holdfast.stores.memory_register import MemoryRegister
+from holdfast.stores.memory_sessions import MemorySessions
 from holdfast.stores.reports import Row, bounds, fold
 
 K = TypeVar("K")
@@ -44,6 +56,7 @@ class MemoryStore(MemoryRegister):
         self._totals = NOTHING
         self._groups: OrderedDict[Group, Sums] = OrderedDict()
         self._runs: OrderedDict[str, RunRecord] = OrderedDict()
+        self.sessions = MemorySessions(clock)
 
     async def record(self, entry: CallRecord) -> None:
         with self._lock:
@@ -63,9 +76,16 @@ class MemoryStore(MemoryRegister):
         with self._lock:
             return self._calls.get(request_id)
 
+    async def calls(self, query: CallQuery) -> CallPage:
+        with self._lock:
+            kept = tuple(self._calls.values())
+        found = in_memory(kept, query)
+        return replace(found, calls=tuple(_untold(call) for call in found.calls))
+
     async def newest(self, limit: int) -> tuple[CallRecord, ...]:
         with self._lock:
-            return tuple(islice(reversed(self._calls.values()), max(0, limit)))
+            kept = tuple(islice(reversed(self._calls.values()), max(0, limit)))
+        return tuple(_untold(call) for call in kept)
 
     async def attempts_of(self, request_id: str) -> tuple[AttemptRecord, ...]:
         with self._lock:
@@ -113,7 +133,7 @@ class MemoryStore(MemoryRegister):
                 del self._calls[name]
             for name in attempts:
                 self._forget(self._over.pop(name))
-            return len(calls) + len(attempts)
+        return len(calls) + len(attempts) + self.sessions.prune(before)
 
     async def check(self) -> None:
         return None
@@ -233,6 +253,11 @@ class MemoryStore(MemoryRegister):
 def _bound(kept: OrderedDict[K, V], size: int) -> None:
     while len(kept) > size:
         kept.popitem(last=False)
+
+
+def _untold(call: CallRecord) -> CallRecord:
+    """A call as lists have it: without its story."""
+    return call if call.story is None else replace(call, story=None)
 
 
 def _row(group: Group, sums: Sums) -> Row:

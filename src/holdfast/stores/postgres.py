@@ -11,6 +11,8 @@ from holdfast.policy.holds import Crossing, Denied, Extend, Hold, Reserve, TopUp
 from holdfast.ports import (
     AttemptRecord,
     AuditEntry,
+    CallPage,
+    CallQuery,
     CallRecord,
     Entry,
     RunRecord,
@@ -19,9 +21,12 @@ from holdfast.ports import (
     Totals,
 )
 from holdfast.stores import postgres_reading as reading
+from holdfast.stores.listing import Found, Plan, page
 from holdfast.stores.postgres_link import BROKEN, CLOSED, CROWDED, PATIENCE, Db, Link, reason_of, unavailable
+from holdfast.stores.postgres_listing import POSTGRES, found
 from holdfast.stores.postgres_loop import BackgroundLoop
 from holdfast.stores.postgres_queue import Queue
+from holdfast.stores.postgres_sessions import PostgresSessions
 from holdfast.stores.postgres_work import (
     SWEPT,
     Entering,
@@ -70,6 +75,10 @@ class PostgresStore:
         self._links: list[Link] = []
         weakref.finalize(self, _abandon, self._loop, self._links)
 
+    @property
+    def sessions(self) -> PostgresSessions:
+        return PostgresSessions(self._write, self._read)
+
     async def record(self, entry: CallRecord) -> None:
         await self._ask(Recording(entry))
 
@@ -114,7 +123,7 @@ class PostgresStore:
         ):
             chosen = f"SELECT {key} FROM {table} WHERE {condition} LIMIT {PRUNED} FOR UPDATE SKIP LOCKED"
             count += await self._delete(f"DELETE FROM {table} WHERE {key} IN ({chosen})", before)
-        return count
+        return count + await self.sessions.prune(before)
 
     async def put(self, kind: str, name: str, body: bytes, *, actor: str, note: str = "") -> int:
         revision: int = await self._ask(Filing(kind=kind, name=name, body=body, actor=actor, note=note))
@@ -126,6 +135,12 @@ class PostgresStore:
 
     async def find(self, request_id: str) -> CallRecord | None:
         return await self._read(lambda db: reading.find(db, request_id))
+
+    async def calls(self, query: CallQuery) -> CallPage:
+        async def look(plan: Plan, size: int) -> Found:
+            return await self._read(lambda db: found(db, plan, size))
+
+        return await page(query, POSTGRES, look)
 
     async def newest(self, limit: int) -> tuple[CallRecord, ...]:
         return await self._read(lambda db: reading.newest(db, limit))

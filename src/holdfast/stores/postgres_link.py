@@ -17,10 +17,16 @@ PATIENCE = 1.0
 Waiting for a connection that others have is part of it: the verbs of a call in flight never do, they share one.
 """
 
-MIGRATING = 60.0
+MIGRATING = 600.0
 """Seconds for bringing the tables up to date; those who wait for it have less patience."""
 
-MIGRATIONS = ("postgres_0001.sql",)
+MIGRATIONS = (
+    "postgres_0001.sql",
+    "postgres_0002.sql",
+    "postgres_0003.sql",
+    "postgres_0004.sql",
+    "postgres_0005.sql",
+)
 
 MIGRATION_LOCK = 4_180_001
 """The key of the advisory lock of whoever makes the tables."""

@@ -9,18 +9,19 @@ from holdfast.stores.postgres_table import (
     SELECT_ATTEMPTS,
     SELECT_CALLS,
     SELECT_RUNS,
+    SELECT_STORY,
     to_attempt,
     to_call,
     to_filed,
     to_run,
 )
-from holdfast.stores.reports import PLAIN, SUMS, bounds, fold, needs_hours, needs_runs
+from holdfast.stores.reports import PLAIN, SUMS, bounds, finest, fold, needs_runs, stretches
 from holdfast.stores.reports import Row as SummedRow
 
 
 async def find(db: Db, request_id: str) -> CallRecord | None:
     """`Ledger.find`."""
-    row = await db.fetchrow(f"{SELECT_CALLS} WHERE request_id = $1", request_id)
+    row = await db.fetchrow(SELECT_STORY, request_id)
     return None if row is None else to_call(row)
 
 
@@ -51,25 +52,48 @@ async def totals(db: Db) -> Totals:
 
 
 async def spend(db: Db, query: SpendQuery) -> tuple[Spend, ...]:
-    """`Ledger.spend`: summed by the database as far as it can, then by what only we know, such as days."""
-    table = "spend_of_runs" if needs_runs(query) else "spend"
-    groups = [f'"{name}"' for name in PLAIN if name in query.by or name in query.where]
-    groups += ["hour"] if needs_hours(query) else []
+    """`Ledger.spend`: summed by the database as far as it can, then by what only we know, such as names of days."""
+    rows: list[SummedRow] = []
+    match finest(query):
+        case "hour":
+            rows += await _summed(db, query, "hour", bounds(query))
+        case "day":
+            for since, until, distance in stretches(*await _known(db, query), query.timezone):
+                rows += await _summed(db, query, f"(hour * 3600 + {distance}) / 86400", (since, until))
+        case None:
+            rows += await _summed(db, query, None, bounds(query))
+    return fold(rows, query)
+
+
+async def _known(db: Db, query: SpendQuery) -> tuple[int, int]:
+    """The hours of the query in which anything was spent at all."""
+    statement = f"SELECT min(hour), max(hour) + 1 FROM {_table(query)} WHERE hour >= $1 AND hour < $2"
+    since, until = await db.fetchrow(statement, *bounds(query)) or (0, 0)
+    return since or 0, until or 0
+
+
+async def _summed(db: Db, query: SpendQuery, unit: str | None, hours: tuple[int, int]) -> list[SummedRow]:
+    columns = [f'"{name}"' for name in PLAIN if name in query.by or name in query.where]
     asked = {name: value for name, value in query.where.items() if name in PLAIN}
     conditions = [f' AND "{name}" = ${number}' for number, name in enumerate(asked, start=3)]
     sums = [f"sum({name}) AS {name}" for name in SUMS]
-    # Summed over nothing there is still one row, and its sums are null.
+    groups = [*columns, *([] if unit is None else [unit])]
     statement = (
-        f"SELECT {', '.join([*groups, *sums])} FROM {table} WHERE hour >= $1 AND hour < $2{''.join(conditions)}"
-        f"{' GROUP BY ' + ', '.join(groups) if groups else ''}"
+        f"SELECT {', '.join(['min(hour) AS hour', *columns, *sums])} FROM {_table(query)}"
+        f" WHERE hour >= $1 AND hour < $2{''.join(conditions)}{' GROUP BY ' + ', '.join(groups) if groups else ''}"
     )
-    rows = await db.fetch(statement, *bounds(query), *asked.values())
-    return fold([_summed(row) for row in rows if row["attempts"] is not None], query)
+    # Summed over nothing there is still one row, and its sums are null.
+    rows = await db.fetch(statement, *hours, *asked.values())
+    return [_summed_row(row) for row in rows if row["attempts"] is not None]
 
 
-def _summed(row: Row) -> SummedRow:
+def _table(query: SpendQuery) -> str:
+    return "spend_of_runs" if needs_runs(query) else "spend"
+
+
+def _summed_row(row: Row) -> SummedRow:
     sums = tuple(int(row[name]) for name in SUMS)
-    return row.get("hour", 0), tuple(row.get(name) for name in PLAIN), sums
+    return row["hour"], tuple(row.get(name) for name in PLAIN), sums
 
 
 async def used(db: Db, windows: Sequence[str]) -> dict[str, tuple[int, int]]:

@@ -14,6 +14,7 @@ from holdfast.stores.postgres_link import Db, Row
 from holdfast.stores.rows import (
     ATTEMPT_COLUMNS,
     CALL_COLUMNS,
+    KEPT_COLUMNS,
     Columns,
     attempt_columns,
     attempt_record,
@@ -27,7 +28,7 @@ from holdfast.stores.rows import (
 TYPES: Mapping[str, str] = {
     **dict.fromkeys(("at", "first_at", "last_at"), "timestamptz"),
     **dict.fromkeys(("stream", "estimated", "unbilled"), "boolean"),
-    **dict.fromkeys(("status", "attempts", "number", "fence", "hour", "calls", "depth"), "bigint"),
+    **dict.fromkeys(("status", "attempts", "number", "fence", "hour", "calls", "depth", "tokens"), "bigint"),
     **dict.fromkeys(("settled", "reserved", "alerted"), "bigint"),
     **dict.fromkeys(("cost_pico", "hold_pico", "presumed_pico", "charged_pico", "estimated_pico"), "numeric"),
     **dict.fromkeys(("input_tokens", "output_tokens", "unpriced"), "numeric"),
@@ -65,6 +66,7 @@ def update(table: str, columns: Sequence[str]) -> str:
 
 
 SELECT_CALLS = f"SELECT {names(CALL_COLUMNS)} FROM calls"
+SELECT_STORY = f"SELECT {names(KEPT_COLUMNS)} FROM calls WHERE request_id = $1"
 SELECT_ATTEMPTS = f"SELECT {names(ATTEMPT_COLUMNS)} FROM attempts"
 LOCK_ATTEMPTS = f"{SELECT_ATTEMPTS} WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"
 INSERT_ATTEMPTS = f"INSERT INTO attempts ({names(ATTEMPT_COLUMNS)}) SELECT * FROM {given(ATTEMPT_COLUMNS)}"
@@ -102,7 +104,7 @@ ADD_TOTALS = (
 )
 
 INSERT_CALLS = (
-    f"INSERT INTO calls ({names(CALL_COLUMNS)}) SELECT * FROM {given(CALL_COLUMNS)}"
+    f"INSERT INTO calls ({names(KEPT_COLUMNS)}) SELECT * FROM {given(KEPT_COLUMNS)}"
     " ON CONFLICT (request_id) DO NOTHING RETURNING request_id"
 )
 MEND_CALL = "UPDATE calls SET cost_pico = $2, price_version = $3 WHERE request_id = $1"
@@ -238,7 +240,7 @@ def _attempt_row(filed: Filed) -> list[Any]:
 def _call_row(call: CallRecord) -> list[Any]:
     values = call_columns(call)
     values["at"] = call.at
-    return [values[column] for column in CALL_COLUMNS]
+    return [values[column] for column in KEPT_COLUMNS]
 
 
 def _spend_row(group: Group, columns: Sequence[str], sums: Sums) -> list[Any]:

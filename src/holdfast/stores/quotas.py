@@ -1,22 +1,29 @@
 """From the address of a fleet's Redis, or none, to the store of its quotas and the place of its gossip."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
+from secrets import token_bytes
 
 from holdfast.clock import Clock, Dice
 from holdfast.errors import ConfigError
 from holdfast.events import Observer, unobserved
 from holdfast.gossip import Gossip
 from holdfast.language import Sentence
-from holdfast.ports import QuotaStore
+from holdfast.ports import AnswerStore, QuotaStore
 from holdfast.stores.quota_memory import MemoryQuotas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """What workers share while they work; one that is alone has its own quotas and nobody to talk to."""
+    """What workers share while they work; one that is alone has its own quotas and nobody to talk to.
+
+    `secret` is known to all of them and to nobody else, as long as the address of their Redis is not.
+    """
 
     quotas: QuotaStore
     gossip: Gossip | None = None
+    answers: AnswerStore | None = None
+    secret: bytes = field(default_factory=lambda: token_bytes(32), repr=False)
 
 
 def open_quotas(
@@ -46,6 +53,7 @@ def open_fleet(
     if not url:
         return Fleet(quotas=MemoryQuotas(clock=clock))
     try:
+        from holdfast.stores.answers_redis import RedisAnswers
         from holdfast.stores.gossip_redis import RedisGossip
         from holdfast.stores.quota_redis import RedisQuotas
         from holdfast.stores.redis_link import RedisLink
@@ -59,4 +67,10 @@ def open_fleet(
     # The link is left the clock of the machine: whatever time it is for others, its sockets live in that one.
     link = RedisLink(url, dice=dice, observe=observe)
     quotas = RedisQuotas(link, workers=workers, clock=clock)
-    return Fleet(quotas=quotas, gossip=RedisGossip(link, clock=clock))
+    secret = sha256(b"holdfast answers\0" + url.encode()).digest()
+    return Fleet(
+        quotas=quotas,
+        gossip=RedisGossip(link, clock=clock),
+        answers=RedisAnswers(link, secret=secret, clock=clock),
+        secret=secret,
+    )

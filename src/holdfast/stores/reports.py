@@ -41,11 +41,6 @@ def finest(query: SpendQuery) -> Literal["hour", "day"] | None:
     return "day" if units else None
 
 
-def needs_hours(query: SpendQuery) -> bool:
-    """Whether the answer cannot do without units of time."""
-    return finest(query) is not None
-
-
 def stretches(since: int, until: int, timezone: str) -> Iterator[tuple[int, int, int]]:
     """The hours from `since` to before `until` in stretches in which the timezone keeps its distance from UTC.
 

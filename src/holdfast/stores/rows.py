@@ -7,15 +7,20 @@ from typing import Any, cast
 import msgspec
 
 from holdfast.policy.holds import Hold, Limit, State
+from holdfast.policy.story import Story
 from holdfast.ports import AttemptRecord, CallRecord, Payer
+from holdfast.ports.sessions import Owner
 from holdfast.stores.draft import Filed
 from holdfast.wire.usage import Usage
 
 CALL_COLUMNS: tuple[str, ...] = (
     *("request_id", "at", "door", "key", "user", "run", "agent", "model", "served_model", "upstream"),
     *("stream", "end", "status", "error_code", "attempts", "stop_reason", "usage", "estimated"),
-    *("cost_pico", "price_version", "duration_ms"),
+    *("cost_pico", "price_version", "duration_ms", "outcome", "decided_by", "blame"),
 )
+"""What a list of calls tells of each."""
+KEPT_COLUMNS: tuple[str, ...] = (*CALL_COLUMNS, "tokens", "story")
+"""What a store keeps of a call: also what it is found by, and its story."""
 ATTEMPT_COLUMNS: tuple[str, ...] = (
     *("id", "request_id", "number", "at", "door", "key", "user", "run", "agent", "tags"),
     *("upstream", "model", "served_model", "state", "kind", "status", "usage", "estimated", "unbilled"),
@@ -26,10 +31,17 @@ ATTEMPT_COLUMNS: tuple[str, ...] = (
 
 Columns = dict[str, Any]
 
+decode_story = msgspec.json.Decoder(Story).decode
+
 
 def moment(at: datetime) -> str:
     """A moment in UTC as text that sorts as time does."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def owner_text(owner: Owner) -> str:
+    """The owner of a session as one text, which no other owner has."""
+    return msgspec.json.encode([owner.key, owner.user]).decode()
 
 
 def encode_usage(usage: Usage) -> str:
@@ -64,22 +76,26 @@ def decode_limits(text: str | bytes) -> tuple[Limit, ...]:
 
 def call_columns(entry: CallRecord) -> Columns:
     """A call as columns; its cost as text, for it may be longer than the integers of a database."""
+    usage = entry.usage
     values: Columns = {column: getattr(entry, column) for column in CALL_COLUMNS}
     values["at"] = moment(entry.at)
-    values["usage"] = encode_usage(entry.usage)
+    values["usage"] = encode_usage(usage)
     values["cost_pico"] = None if entry.cost_pico is None else str(entry.cost_pico)
+    values["tokens"] = usage.prompt_tokens + usage.output_tokens
+    values["story"] = None if entry.story is None else msgspec.json.encode(entry.story).decode()
     return values
 
 
 def call_record(values: Mapping[str, Any]) -> CallRecord:
-    """A call from its columns; a moment may be text or a `datetime`, a flag a number."""
+    """A call from its columns; a moment may be text or a `datetime`, a flag a number, and the story missing."""
     given = {column: values[column] for column in CALL_COLUMNS}
     given["at"] = _when(given["at"])
     given["usage"] = decode_usage(given["usage"])
     given["cost_pico"] = None if given["cost_pico"] is None else int(given["cost_pico"])
     given["stream"] = bool(given["stream"])
     given["estimated"] = bool(given["estimated"])
-    return CallRecord(**given)
+    story = values.get("story")
+    return CallRecord(**given, story=None if story is None else decode_story(story))
 
 
 def attempt_columns(filed: Filed) -> Columns:

@@ -20,6 +20,8 @@ from holdfast.policy.holds import Crossing, Denied, Extend, Hold, Reserve, TopUp
 from holdfast.ports import (
     AttemptRecord,
     AuditEntry,
+    CallPage,
+    CallQuery,
     CallRecord,
     Entry,
     RunRecord,
@@ -30,9 +32,12 @@ from holdfast.ports import (
 from holdfast.stores import sqlite_register as register
 from holdfast.stores import sqlite_reports as reports
 from holdfast.stores import sqlite_rows as rows
+from holdfast.stores.listing import Found, Plan, page
 from holdfast.stores.rows import moment
 from holdfast.stores.sqlite_file import open_file, unavailable
+from holdfast.stores.sqlite_listing import SQLITE, found
 from holdfast.stores.sqlite_money import Sheet, counter_of, totals
+from holdfast.stores.sqlite_sessions import SqliteSessions
 
 BATCH = 256
 """Works that share one commit at most."""
@@ -207,6 +212,7 @@ class SqliteStore:
         self._worker = _Worker(path, clock)
         self._write = self._worker.write
         self._read = self._worker.read
+        self.sessions = SqliteSessions(self._write, self._read, clock)
 
     async def record(self, entry: CallRecord) -> None:
         await self._write(lambda sheet: sheet.record(entry))
@@ -215,8 +221,13 @@ class SqliteStore:
         return await self._write(lambda sheet: sheet.settle(attempts))
 
     async def find(self, request_id: str) -> CallRecord | None:
-        found = await self._read(lambda db: rows.calls(db, "WHERE request_id = ?", (request_id,)))
-        return found[0] if found else None
+        return await self._read(lambda db: rows.told_call(db, request_id))
+
+    async def calls(self, query: CallQuery) -> CallPage:
+        async def look(plan: Plan, size: int) -> Found:
+            return await self._read(lambda db: found(db, plan, size))
+
+        return await page(query, SQLITE, look)
 
     async def newest(self, limit: int) -> tuple[CallRecord, ...]:
         return await self._read(lambda db: rows.calls(db, "ORDER BY sequence DESC LIMIT ?", (max(0, limit),)))
@@ -246,7 +257,7 @@ class SqliteStore:
         total = 0
         while forgotten := await self._write(lambda sheet: sheet.prune(moment(before))):
             total += forgotten
-        return total
+        return total + await self.sessions.prune(before)
 
     async def check(self) -> None:
         await self._write(lambda sheet: None)

@@ -1,6 +1,7 @@
 """A file of SQLite as a store wants it: its owner's alone, written ahead, synced at every commit, migrated."""
 
 import sqlite3
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,10 +12,10 @@ from holdfast.language import Sentence
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for another process that holds the file."""
 
-MIGRATIONS = ("sqlite_0001.sql", "sqlite_0002.sql")
+MIGRATIONS = ("sqlite_0001.sql", "sqlite_0002.sql", "sqlite_0003.sql", "sqlite_0004.sql")
 
 
-def open_file(path: Path) -> sqlite3.Connection:
+def open_file(path: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Connection:
     """A connection to the file, which is made and brought to the newest form if need be.
 
     Raises `StoreUnavailable` when it cannot be used, or is of a newer holdfast.
@@ -28,7 +29,7 @@ def open_file(path: Path) -> sqlite3.Connection:
     try:
         write_ahead(db)
         db.execute("PRAGMA synchronous = FULL")
-        _migrate(db, path)
+        _migrate(db, path, migrations)
     except sqlite3.Error as error:
         db.close()
         raise unavailable(path, str(error)) from error
@@ -62,15 +63,15 @@ def unavailable(path: Path, reason: Sentence | str) -> StoreUnavailable:
     )
 
 
-def _migrate(db: sqlite3.Connection, path: Path) -> None:
+def _migrate(db: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:
     version = _version(db)
-    if version == len(MIGRATIONS):
+    if version == len(migrations):
         return
-    if version > len(MIGRATIONS):
+    if version > len(migrations):
         raise _from_the_future(path)
     db.execute("BEGIN IMMEDIATE")
     try:
-        for number, name in enumerate(MIGRATIONS[_version(db) :], start=_version(db) + 1):
+        for number, name in enumerate(migrations[_version(db) :], start=_version(db) + 1):
             for statement in files("holdfast.stores").joinpath("sql", name).read_text("utf-8").split(";\n"):
                 db.execute(statement)
             db.execute(f"PRAGMA user_version = {number}")

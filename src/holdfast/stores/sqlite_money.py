@@ -12,12 +12,14 @@ from holdfast.stores.lineage import entered
 from holdfast.stores.reports import SUMS
 from holdfast.stores.sqlite_rows import (
     INSERT_CALL,
+    MEND_CALL,
     UPSERT_ATTEMPT,
     UPSERT_RUN,
     attempt_row,
     attempts,
     call_row,
     calls,
+    comparable,
     filed_attempts,
     run_row,
     runs,
@@ -161,10 +163,7 @@ class Sheet:
             of_call = attempts(self.db, "WHERE request_id = ? ORDER BY number", (request_id,))
             mended = mended_call(call, list(of_call))
             cost = None if mended.cost_pico is None else str(mended.cost_pico)
-            self.db.execute(
-                "UPDATE calls SET cost_pico = ?, price_version = ? WHERE request_id = ?",
-                (cost, mended.price_version, request_id),
-            )
+            self.db.execute(MEND_CALL, (cost, comparable(mended.cost_pico), mended.price_version, request_id))
 
     def _read(self, names: Iterable[str]) -> None:
         for name in names:

@@ -10,6 +10,7 @@ from holdfast.stores.draft import Filed
 from holdfast.stores.rows import (
     ATTEMPT_COLUMNS,
     CALL_COLUMNS,
+    KEPT_COLUMNS,
     attempt_columns,
     attempt_record,
     call_columns,
@@ -38,8 +39,10 @@ def _upsert(table: str, columns: Sequence[str], key: str) -> str:
     return f"{_insert(table, columns)} ON CONFLICT ({key}) DO UPDATE SET {changes}"
 
 
-INSERT_CALL = f"{_insert('calls', CALL_COLUMNS)} ON CONFLICT DO NOTHING"
+INSERT_CALL = f"{_insert('calls', (*KEPT_COLUMNS, 'cost'))} ON CONFLICT DO NOTHING"
 SELECT_CALLS = f"SELECT {_names(CALL_COLUMNS)} FROM calls"
+SELECT_STORY = f"SELECT {_names(KEPT_COLUMNS)} FROM calls WHERE request_id = ?"
+MEND_CALL = "UPDATE calls SET cost_pico = ?, cost = ?, price_version = ? WHERE request_id = ?"
 UPSERT_ATTEMPT = _upsert("attempts", ATTEMPT_COLUMNS, "id")
 SELECT_ATTEMPTS = f"SELECT {_names(ATTEMPT_COLUMNS)} FROM attempts"
 UPSERT_RUN = _upsert("runs", RUN_COLUMNS, "run")
@@ -48,8 +51,19 @@ SELECT_RUNS = f"SELECT {_names(RUN_COLUMNS)} FROM runs"
 
 def calls(db: sqlite3.Connection, where: str, arguments: Arguments) -> tuple[CallRecord, ...]:
     """The calls that `where` describes."""
-    rows = db.execute(f"{SELECT_CALLS} {where}", arguments)
+    return found_calls(db, (f"{SELECT_CALLS} {where}", arguments))
+
+
+def found_calls(db: sqlite3.Connection, statement: tuple[str, Arguments]) -> tuple[CallRecord, ...]:
+    """The calls that a statement on `SELECT_CALLS` finds."""
+    rows = db.execute(*statement)
     return tuple(call_record(dict(zip(CALL_COLUMNS, row, strict=True))) for row in rows)
+
+
+def told_call(db: sqlite3.Connection, request_id: str) -> CallRecord | None:
+    """The call of that id with its story."""
+    row = db.execute(SELECT_STORY, (request_id,)).fetchone()
+    return None if row is None else call_record(dict(zip(KEPT_COLUMNS, row, strict=True)))
 
 
 def attempts(db: sqlite3.Connection, where: str, arguments: Arguments) -> tuple[AttemptRecord, ...]:
@@ -71,7 +85,13 @@ def runs(db: sqlite3.Connection, where: str, arguments: Arguments) -> tuple[RunR
 
 def call_row(entry: CallRecord) -> Arguments:
     """A call as a row for `INSERT_CALL`."""
-    return tuple(call_columns(entry).values())
+    columns = call_columns(entry)
+    return (*(columns[name] for name in KEPT_COLUMNS), comparable(entry.cost_pico))
+
+
+def comparable(cost_pico: int | None) -> float | None:
+    """A cost as it is compared by: two that differ by less than a float can tell stand for each other."""
+    return None if cost_pico is None else float(cost_pico)
 
 
 def attempt_row(filed: Filed) -> Arguments:

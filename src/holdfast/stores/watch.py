@@ -55,6 +55,11 @@ class Watch:
         return self._known.get(kind, ())
 
     @property
+    def revision(self) -> int:
+        """The revision of the register that was last heard of; -1 before the first."""
+        return -1 if self._revision is None else self._revision
+
+    @property
     def is_informed(self) -> bool:
         """Whether the register has been read at all: until then nothing that stands there is known."""
         return self._revision is not None

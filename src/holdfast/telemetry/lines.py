@@ -31,7 +31,7 @@ _OURS = frozenset({"timestamp", "level"})
 _SCALARS = frozenset({int, float, bool, type(None)})
 
 # C1 controls, line separators, bidirectional and invisible letters, half surrogates: harmless once escaped.
-_UNSAFE = re.compile(
+UNSAFE = re.compile(
     "[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 
@@ -150,7 +150,7 @@ def ordered(_logger: object, _name: str, event: EventDict) -> EventDict:
         "level": event["level"],
         "message": event["event"],
     }
-    for name in ("agent_id", "request_id", "duration_ms", "tokens", "metadata"):
+    for name in ("agent_id", "request_id", "trace_id", "duration_ms", "tokens", "metadata"):
         value = event.get(name)
         if value is not None and value != {}:
             line[name] = value
@@ -162,7 +162,7 @@ def _serialise(event: EventDict, **_options: object) -> str:
         line = json.dumps(event, ensure_ascii=False, allow_nan=False, default=_plain)
     except ValueError:  # NaN, Infinity, or an integer of thousands of digits
         line = json.dumps(_finite(event), ensure_ascii=False, default=_plain)
-    return _UNSAFE.sub(escaped, line)
+    return UNSAFE.sub(escaped, line)
 
 
 def _plain(value: object) -> object:

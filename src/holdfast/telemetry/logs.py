@@ -1,6 +1,7 @@
 """AgentLogger writes one JSON object a line, masked, and never makes its caller wait."""
 
 import json
+import sys
 from collections import deque
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
@@ -9,6 +10,7 @@ from functools import partial
 from typing import Literal, Self, get_args
 
 import structlog
+from opentelemetry import trace
 from structlog.typing import EventDict, Processor
 
 from holdfast.clock import SYSTEM_CLOCK, Clock
@@ -16,7 +18,9 @@ from holdfast.errors import ConfigError
 from holdfast.language import Sentence
 from holdfast.parts.redactor import Redactor
 from holdfast.policy.masking import MaskingConfig
+from holdfast.telemetry.bridge import Bridge
 from holdfast.telemetry.lines import EVERYTHING, RENDER, Record, masking, ordered, short, snapshot
+from holdfast.telemetry.pretty import is_terminal, pretty
 from holdfast.telemetry.sink import Sink, Stream, sink_of
 from holdfast.wire.usage import Usage
 
@@ -26,10 +30,13 @@ Level = Literal["debug", "info", "warn", "error"]
 _RANK: dict[str, int] = {level: rank for rank, level in enumerate(get_args(Level))}
 
 _request: ContextVar[str | None] = ContextVar("holdfast_request", default=None)
+_trace: ContextVar[str | None] = ContextVar("holdfast_trace", default=None)
 
 
 class AgentLogger:
     """A structured logger for agents: levels debug, info, warn and error, one JSON object a line.
+
+    At a terminal a line is written for the person there instead: time, level, message, then `name=value`.
 
     What is logged is copied at the call and masked before anybody sees it, in messages, keys and values at
     any depth. A bounded queue and one thread per stream do the writing; when the stream is slow or broken,
@@ -72,6 +79,7 @@ class AgentLogger:
         self._clock = clock or SYSTEM_CLOCK
         self._kept: deque[Record] = deque(maxlen=keep)
         self._render: tuple[Processor, ...] = (ordered, masking(config), RENDER)
+        self._stream = stream
         self._sink: Sink = sink_of(stream, partial(_missing, self._clock))
         self._closed = False
         chain: list[Processor] = [self._identify, _copy, self._hand_over]
@@ -116,15 +124,26 @@ class AgentLogger:
             self._bound.emit("info", "response", metadata=metadata, duration_ms=duration_ms, tokens=told)
 
     @contextmanager
-    def request(self, request_id: str) -> Generator[Self]:
-        """Inside, every line of this task and of the tasks it starts carries `request_id`."""
-        token = _request.set(short(request_id))
+    def request(self, request_id: str, *, trace_id: str | None = None) -> Generator[Self]:
+        """Inside, every line of this task and of the tasks it starts carries `request_id`.
+
+        So it does `trace_id`, if there is one; else that of the current OpenTelemetry span.
+        """
+        token, traced = _request.set(short(request_id)), _trace.set(trace_id)
         try:
             yield self
         finally:
             # An async generator may be closed in another context than it ran in; there is nothing to undo there.
             with suppress(ValueError):
                 _request.reset(token)
+                _trace.reset(traced)
+
+    def bridge(self, name: str) -> Bridge:
+        """Log here, too, what the standard library's logger `name` logs, and those below it, such as `anthropic`.
+
+        It keeps its level and its handlers. `close` the bridge, or use it in a `with`, to end that.
+        """
+        return Bridge(self, name)
 
     @property
     def entries(self) -> list[dict[str, object]]:
@@ -150,6 +169,7 @@ class AgentLogger:
         event["level"] = level
         event["agent_id"] = self._agent_id
         event["request_id"] = _request.get()
+        event["trace_id"] = _trace.get() or _current_trace()
         return event
 
     def _hand_over(self, _logger: object, _level: str, event: EventDict) -> tuple[tuple[Record], EventDict]:
@@ -159,7 +179,19 @@ class AgentLogger:
         """Take a finished record."""
         self._kept.append(record)
         if not self._closed:
-            self._sink.put(record.line)
+            self._sink.put(partial(_shown, record, self._stream))
+
+
+def _shown(record: Record, stream: Stream | None) -> str:
+    """A record for whoever reads the stream: that may change while `None` stands for `sys.stderr`."""
+    line = record.line()
+    return pretty(line) if is_terminal(sys.stderr if stream is None else stream) else line
+
+
+def _current_trace() -> str | None:
+    """The trace that this task is part of, as W3C writes it."""
+    context = trace.get_current_span().get_span_context()
+    return trace.format_trace_id(context.trace_id) if context.is_valid else None
 
 
 def _missing(clock: Clock, count: int) -> str:

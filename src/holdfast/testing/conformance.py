@@ -16,6 +16,7 @@ from holdfast.testing.conformance_crash import (
     what_was_acknowledged_survives_kill_9,
 )
 from holdfast.testing.conformance_holds import HOLD_CONTRACTS, LEASE_CONTRACTS
+from holdfast.testing.conformance_listing import LISTING_CONTRACTS, LISTING_LEASE_CONTRACTS
 from holdfast.testing.conformance_records import (
     DurableStoreContract,
     LeaseContract,
@@ -26,6 +27,7 @@ from holdfast.testing.conformance_records import (
 )
 from holdfast.testing.conformance_register import REGISTER_CONTRACTS
 from holdfast.testing.conformance_runs import LOST_RUN_CONTRACTS, RUN_CONTRACTS
+from holdfast.testing.conformance_sessions import DURABLE_SESSION_CONTRACTS, SESSION_CONTRACTS
 from holdfast.testing.conformance_spend import SPEND_CONTRACTS
 from holdfast.wire.usage import Usage
 
@@ -221,6 +223,16 @@ STORE_CONTRACTS: tuple[StoreContract, ...] = (
     *SPEND_CONTRACTS,
     *RUN_CONTRACTS,
     *REGISTER_CONTRACTS,
+    *LISTING_CONTRACTS,
+    *SESSION_CONTRACTS,
 )
-STORE_LEASE_CONTRACTS: tuple[LeaseContract, ...] = (*LEASE_CONTRACTS, *LATE_CONTRACTS, *LOST_RUN_CONTRACTS)
-DURABLE_STORE_CONTRACTS: tuple[DurableStoreContract, ...] = DURABLE_MONEY_CONTRACTS
+STORE_LEASE_CONTRACTS: tuple[LeaseContract, ...] = (
+    *LEASE_CONTRACTS,
+    *LATE_CONTRACTS,
+    *LOST_RUN_CONTRACTS,
+    *LISTING_LEASE_CONTRACTS,
+)
+DURABLE_STORE_CONTRACTS: tuple[DurableStoreContract, ...] = (
+    *DURABLE_MONEY_CONTRACTS,
+    *DURABLE_SESSION_CONTRACTS,
+)

@@ -12,15 +12,15 @@ from holdfast.policy.detector.letters import letters
 from holdfast.policy.detector.model import disguise_loss, readings
 from holdfast.policy.normalization import views
 from holdfast.training.examples import Example, importances
-from holdfast.training.regression import Indexes, Table, Vector, fit
+from holdfast.training.regression import Effort, Indexes, Table, Vector, fit
 
 MEANING_SHARE = 0.3
 """Of the score that the meanings give; the grams give the rest. Chosen on sources kept out."""
 
 _PENALTY_OF_MEANINGS = 1e-4
 _PENALTY_OF_GRAMS = 1e-4
-_ROUNDS = 30
-_PASSES = 2
+_ROUNDS = 24
+_MORE_ROUNDS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,14 +95,15 @@ def instances_of(examples: Iterable[Example], lexicon: Lexicon, *, width: int) -
     )
 
 
-def fitted(instances: Instances, examples: Sequence[Example]) -> Fitted:
+def fitted(instances: Instances, examples: Sequence[Example], *, roughly: bool = False) -> Fitted:
     """A head that tells the attacks among `examples`, whose windows `instances` are, from the rest."""
     labels = np.array([example.attack for example in examples], dtype=np.float64)
     shares = np.zeros(len(examples))
     present = np.unique(instances.owners)
     shares[present] = importances([examples[int(owner)] for owner in present.tolist()])
-    meanings = _fitted(instances.meanings, instances, labels, shares, _PENALTY_OF_MEANINGS)
-    grams = _fitted(instances.grams, instances, labels, shares, _PENALTY_OF_GRAMS)
+    seek = _sketched if roughly else _fitted
+    meanings = seek(instances.meanings, instances, labels, shares, _PENALTY_OF_MEANINGS)
+    grams = seek(instances.grams, instances, labels, shares, _PENALTY_OF_GRAMS)
     return Fitted(
         meanings=MEANING_SHARE * meanings[:-1],
         grams=(1 - MEANING_SHARE) * grams[:-1],
@@ -110,20 +111,24 @@ def fitted(instances: Instances, examples: Sequence[Example]) -> Fitted:
     )
 
 
+def _sketched(table: Table, instances: Instances, labels: Vector, shares: Vector, penalty: float) -> Vector:
+    """Every window bears its text's label, and weights need not be the best."""
+    owners = instances.owners
+    importance = shares[owners] / np.bincount(owners, minlength=len(labels))[owners]
+    return fit(table, labels[owners], importance, Effort(penalty=penalty, rounds=_MORE_ROUNDS))
+
+
 def _fitted(table: Table, instances: Instances, labels: Vector, shares: Vector, penalty: float) -> Vector:
     """First every window bears its text's label; then only the surest window of an attack does."""
     owners = instances.owners
     each = np.bincount(owners, minlength=len(labels))
     importance = shares[owners] / each[owners]
-    weights = fit(table, labels[owners], importance, penalty=penalty, rounds=_ROUNDS)
-    for _ in range(_PASSES - 1):
-        best = _surest(table.times(weights[:-1]), owners)
-        importance = shares[owners] * np.where(labels[owners] == 1, best, 0.5 * best + 0.5 / each[owners])
-        kept = importance > 0
-        weights = fit(
-            table.chosen(kept), labels[owners][kept], importance[kept], penalty=penalty, rounds=_ROUNDS
-        )
-    return weights
+    weights = fit(table, labels[owners], importance, Effort(penalty=penalty, rounds=_ROUNDS))
+    best = _surest(table.times(weights[:-1]), owners)
+    importance = shares[owners] * np.where(labels[owners] == 1, best, 0.5 * best + 0.5 / each[owners])
+    kept = importance > 0
+    again = Effort(penalty=penalty, rounds=_MORE_ROUNDS, start=weights)
+    return fit(table.chosen(kept), labels[owners][kept], importance[kept], again)
 
 
 def _surest(scores: Vector, owners: Indexes) -> Vector:

@@ -1,16 +1,18 @@
 """Training as users run it: a folder of examples in, weights with their card out."""
 
 from dataclasses import dataclass
-from hashlib import sha256
 from importlib import resources
 from pathlib import Path
 
 from holdfast.errors import ConfigError
 from holdfast.language import Sentence
 from holdfast.parts.detector import default_lexicon, lexicon_digest
-from holdfast.training.card import card
+from holdfast.policy.detector.model import Model
+from holdfast.policy.detector.weights import unpacked
+from holdfast.training.card import Facts, card
 from holdfast.training.examples import read_data
 from holdfast.training.grammar import Grammar, parse_grammar
+from holdfast.training.probes import probed
 from holdfast.training.training import Course, train
 
 
@@ -52,8 +54,13 @@ def trained(folder: Path, *, seed: int = 1, share: float = 1.0) -> Made:
                 ko="채널마다 보정에 쓸 무해한 글이 200개 이상 필요합니다. 자료를 더 넣어 주세요.",
             )
         ) from error
-    version = sha256(made.weights).hexdigest()[:12]
-    return Made(
-        weights=made.weights,
-        card=card(made.judged, version=version, size=len(made.weights), digests=data.digests),
+    model = Model(lexicon=course.lexicon, weights=unpacked(made.weights, lexicon=course.lexicon_digest))
+    facts = Facts(
+        version=model.version,
+        size=len(made.weights),
+        digests=data.digests,
+        probed=tuple(probed(model)),
+        disguised=made.disguised,
+        documents=made.documents,
     )
+    return Made(weights=made.weights, card=card(made.judged, facts))

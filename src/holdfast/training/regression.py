@@ -5,7 +5,7 @@ needs no compiled library and gives the same bytes on every run.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,55 +18,128 @@ _ENOUGH = 1e-4
 """A gradient this small, per unit of example weight, is no gradient."""
 
 
+Floats = NDArray[np.float32]
+_NOTHING = np.zeros(0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Sparse rows: `values[i]` stands in row `rows[i]`, column `columns[i]`."""
+    """Sparse rows, and the same by columns, so that both sums run along memory.
 
-    rows: Indexes
+    Attributes:
+        columns: of each value, row by row.
+        values: the values, row by row.
+        firsts: where each row begins, and where the last one ends.
+        rows_down: of each value its row, column by column.
+        values_down: the values, column by column.
+        tops: where each column begins, and where the last one ends.
+    """
+
     columns: NDArray[np.int32]
-    values: NDArray[np.float32]
-    height: int
-    width: int
+    values: Floats
+    firsts: Indexes
+    rows_down: NDArray[np.int32]
+    values_down: Floats
+    tops: Indexes
 
     @classmethod
-    def stacked(cls, parts: Iterable[tuple[Indexes, NDArray[np.float64]]], *, width: int) -> "Table":
+    def stacked(cls, parts: Iterable[tuple[Indexes, Vector]], *, width: int) -> "Table":
         """One row for each part of (columns, values)."""
         kept = list(parts)
-        sizes = np.array([len(columns) for columns, _ in kept], dtype=np.int64)
-        none = np.zeros(0)
-        return cls(
-            rows=np.repeat(np.arange(len(kept)), sizes),
-            columns=np.concatenate([none, *(columns for columns, _ in kept)]).astype(np.int32),
-            values=np.concatenate([none, *(values for _, values in kept)]).astype(np.float32),
-            height=len(kept),
+        return cls.of(
+            columns=np.concatenate([_NOTHING, *(columns for columns, _ in kept)]).astype(np.int32),
+            values=np.concatenate([_NOTHING, *(values for _, values in kept)]).astype(np.float32),
+            sizes=np.array([len(columns) for columns, _ in kept], dtype=np.int64),
             width=width,
         )
 
+    @classmethod
+    def of(cls, *, columns: NDArray[np.int32], values: Floats, sizes: Indexes, width: int) -> "Table":
+        """Rows of these sizes, one after another."""
+        order = np.argsort(columns, kind="stable")
+        rows = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+        return cls(
+            columns=columns,
+            values=values,
+            firsts=_edges(sizes),
+            rows_down=rows[order],
+            values_down=values[order],
+            tops=_edges(np.bincount(columns, minlength=width)),
+        )
+
+    @property
+    def width(self) -> int:
+        """How many columns there are."""
+        return len(self.tops) - 1
+
     def times(self, weights: Vector) -> Vector:
         """Each row's sum of weights."""
-        sums = np.bincount(self.rows, weights[self.columns] * self.values, minlength=self.height)
-        return sums.astype(np.float64)
+        return _sums(weights.astype(np.float32)[self.columns] * self.values, self.firsts)
 
     def transposed_times(self, amounts: Vector) -> Vector:
         """Each column's sum of amounts."""
-        sums = np.bincount(self.columns, amounts[self.rows] * self.values, minlength=self.width)
-        return sums.astype(np.float64)
+        return _sums(amounts.astype(np.float32)[self.rows_down] * self.values_down, self.tops)
+
+    def used(self) -> "Table":
+        """The same rows without columns that have no values."""
+        filled = np.diff(self.tops) > 0
+        names = (np.cumsum(filled) - 1).astype(np.int32)
+        tops = np.append(self.tops[:-1][filled], self.tops[-1])
+        return replace(self, columns=names[self.columns], tops=tops)
 
     def chosen(self, kept: NDArray[np.bool_]) -> "Table":
         """The rows that `kept` marks."""
-        new_rows = np.cumsum(kept) - 1
-        inside = kept[self.rows]
+        sizes = np.diff(self.firsts)
+        inside, inside_down = np.repeat(kept, sizes), kept[self.rows_down]
+        names = (np.cumsum(kept) - 1).astype(np.int32)
         return Table(
-            rows=new_rows[self.rows[inside]],
             columns=self.columns[inside],
             values=self.values[inside],
-            height=int(kept.sum()),
-            width=self.width,
+            firsts=_edges(sizes[kept]),
+            rows_down=names[self.rows_down[inside_down]],
+            values_down=self.values_down[inside_down],
+            tops=np.append(0, np.cumsum(inside_down))[self.tops],
         )
 
 
-def fit(table: Table, labels: Vector, importance: Vector, *, penalty: float, rounds: int = 60) -> Vector:
-    """Weights with the bias last, that make `labels` (0 or 1) likely; `importance` is each row's share."""
+def _edges(sizes: Indexes) -> Indexes:
+    edges = np.zeros(len(sizes) + 1, dtype=np.int64)
+    np.cumsum(sizes, out=edges[1:])
+    return edges
+
+
+def _sums(values: Floats, edges: Indexes) -> Vector:
+    """The sum of each stretch of `values`; an empty one has none."""
+    sums = np.zeros(len(edges) - 1)
+    filled = np.flatnonzero(np.diff(edges))
+    if len(filled):
+        sums[filled] = np.add.reduceat(values, edges[filled])
+    return sums
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How weights are sought: the penalty on them, for how many rounds, and from which weights on."""
+
+    penalty: float
+    rounds: int = 60
+    start: Vector | None = None
+
+
+def fit(table: Table, labels: Vector, importance: Vector, effort: Effort) -> Vector:
+    """Weights with the bias last, that make `labels` (0 or 1) likely; `importance` is each row's share.
+
+    A column without values has no weight.
+    """
+    used = np.append(np.diff(table.tops) > 0, True)
+    start = None if effort.start is None else effort.start[used]
+    weights = np.zeros(table.width + 1)
+    weights[used] = _fit(table.used(), labels, importance, replace(effort, start=start))
+    return weights
+
+
+def _fit(table: Table, labels: Vector, importance: Vector, effort: Effort) -> Vector:
+    penalty = effort.penalty
     total = importance.sum()
     signs = 2 * labels - 1
 
@@ -78,7 +151,8 @@ def fit(table: Table, labels: Vector, importance: Vector, *, penalty: float, rou
         gradient[:-1] += penalty * weights[:-1]
         return value + penalty / 2 * float(weights[:-1] @ weights[:-1]), gradient
 
-    return _minimised(loss, np.zeros(table.width + 1), rounds)
+    start = np.zeros(table.width + 1) if effort.start is None else effort.start
+    return _minimised(loss, start, effort.rounds)
 
 
 def _sigmoid(margins: Vector) -> Vector:

@@ -6,10 +6,9 @@ from random import Random
 from typing import TypeVar
 
 from holdfast.training.disguise import DISGUISES, KOREAN_DISGUISES
-from holdfast.training.examples import Channel, Example
+from holdfast.training.examples import SOURCE, Channel, Example
 from holdfast.training.grammar import Grammar
 
-SOURCE = "written"
 _Thing = TypeVar("_Thing")
 _BREAKS = frozenset(".\n>。")
 _DOCUMENT = 2_500
@@ -20,8 +19,8 @@ _GAPS = ("\n", "\n\n", " ", " ")
 class Amounts:
     """How many texts of each sort are written in one language."""
 
-    attacks: int = 90
-    harmless: int = 12
+    attacks: int = 180
+    harmless: int = 90
     planted: int = 45
     notices: int = 6
     disguised: int = 0
@@ -29,7 +28,7 @@ class Amounts:
 
 AMOUNTS: Mapping[str, Amounts] = {
     "en": Amounts(attacks=1100, harmless=1200, planted=700, notices=400, disguised=220),
-    "ko": Amounts(attacks=1100, harmless=700, planted=450, notices=120, disguised=110),
+    "ko": Amounts(attacks=1100, harmless=700, planted=450, notices=120, disguised=330),
 }
 
 

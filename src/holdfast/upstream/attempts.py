@@ -3,11 +3,19 @@
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf
 
 from holdfast.call import Call, Response, Spent, Unanswered
 from holdfast.clock import Clock, Dice
-from holdfast.errors import BudgetExhausted, DeadlineExceeded, HoldfastError, Refused, UnknownModel
+from holdfast.errors import (
+    BudgetExhausted,
+    CallNotPermitted,
+    DeadlineExceeded,
+    HoldfastError,
+    Refused,
+    UnknownModel,
+)
 from holdfast.events import AttemptFailed, Observer, unobserved
 from holdfast.language import Sentence
 from holdfast.policy.estimate import input_bound, used_in_vain
@@ -16,6 +24,7 @@ from holdfast.policy.pacing import Size
 from holdfast.policy.permit import Outcome
 from holdfast.policy.retry import FLOOR_JITTER, RetryBudget, RetryConfig
 from holdfast.policy.routing import Target, may_follow
+from holdfast.policy.story import Turned
 from holdfast.upstream.attempt import Attempt, Failed, Held, Whole
 from holdfast.upstream.bodies import StreamBody, WholeBody
 from holdfast.upstream.circuits import Circuits
@@ -27,6 +36,8 @@ from holdfast.upstream.pacing import Pacing
 from holdfast.upstream.passage import Passage, Passages
 from holdfast.upstream.probes import Probes
 from holdfast.upstream.request import Upstream
+from holdfast.upstream.telling import both
+from holdfast.upstream.trying import Trying
 from holdfast.wire.headers import DEGRADED, Headers, without
 from holdfast.wire.meter import Meter
 from holdfast.wire.usage import Usage
@@ -91,31 +102,38 @@ class Attempts:
         while True:
             passage = await self._passages.admit(target)
             if isinstance(passage, Refused):
-                journey.refusals.append(passage)
+                _turn(journey, passage, "circuit" if isinstance(passage, CallNotPermitted) else "gate")
                 return None
             sent = await self._paid(journey, target, passage)
             if isinstance(sent, Refused):
-                journey.refusals.append(sent)
+                _turn(journey, sent, "budget" if isinstance(sent, BudgetExhausted) else "stop")
                 return None
             journey.call.tally.attempts += 1
             left = self._left(journey)
-            result = await self._attempt(journey, sent, target, passage)
+            told = Trying(journey.call, target, self.clock, self.observe)
+            result = await self._attempt(journey, sent, passage, told)
             self._learn(target, result)
             if not isinstance(result, Failed):
-                return self._answer(journey, sent, target, passage, result)
-            ruling = self._judge(journey, result.failure, left)
-            passage.failed(result, ruling)
-            lost = Lost(target=target, failed=result, ruling=ruling, at=self.clock.monotonic())
-            journey.lost = lost
-            spent = _charge(sent, target, ruling.charge, result)
+                return self._answer(journey, sent, passage, result, told)
+            lost = self._lose(journey, target, passage, result, self._judge(journey, result.failure, left))
+            told.failed(result.failure, lost.ruling)
+            spent = _charge(sent, target, lost.ruling.charge, result)
             if sent.purse is not None:
                 await sent.purse.lost(spent)
-            wait = self._wait(journey, lost, retries)
+            told.tried.wait = wait = self._wait(journey, lost, retries)
             self.observe(_told(journey, lost, wait))
             if wait is None:
                 return None
             retries += 1
             await self.clock.sleep(wait)
+
+    def _lose(
+        self, journey: Journey, target: Target, passage: Passage, failed: Failed, ruling: Ruling
+    ) -> Lost:
+        """Give the leave for a failed attempt back, and remember it."""
+        passage.failed(failed, ruling)
+        journey.lost = Lost(target=target, failed=failed, ruling=ruling, at=self.clock.monotonic())
+        return journey.lost
 
     async def _paid(self, journey: Journey, target: Target, passage: Passage) -> Call | Refused:
         """The call as it may be sent there, once money is held for it; or the budget that has none left."""
@@ -154,8 +172,9 @@ class Attempts:
             self.pacing.observe(target, answer.headers)
 
     async def _attempt(
-        self, journey: Journey, call: Call, target: Target, passage: Passage
+        self, journey: Journey, call: Call, passage: Passage, told: Trying
     ) -> Whole | Held | Failed:
+        target = passage.target
         try:
             attempt = Attempt(
                 upstream=next(upstream for upstream in self.upstreams if upstream.name == target.upstream),
@@ -168,7 +187,7 @@ class Attempts:
                 self.pacing.sent(target, _size(call))
             return await attempt.open(call)
         except BaseException as error:
-            passage.ended(Outcome.NEUTRAL)
+            both(passage.ended, told.ended, Outcome.NEUTRAL)
             if not isinstance(error, HoldfastError):
                 # Also after a fault of our own: whether it came before or behind the sending, nobody can tell.
                 _charge(call, target, "presume_full" if call.tally.is_answering else CALLER_LEFT, LEFT)
@@ -186,29 +205,33 @@ class Attempts:
         return max(self.stall, (asked.max_tokens or 0) * TOKEN_TIME)
 
     def _answer(
-        self, journey: Journey, sent: Call, target: Target, passage: Passage, result: Whole | Held
+        self, journey: Journey, sent: Call, passage: Passage, result: Whole | Held, told: Trying
     ) -> Response:
+        told.answered(result.status)
         if sent.purse is not None:
             sent.purse.watch(journey.attempts, result.meter)
         with self._spending:
-            self.budgets[target.upstream].succeeded(journey.last_cost)
-        self._destinations.settle(journey, target)
+            self.budgets[passage.target.upstream].succeeded(journey.last_cost)
+        self._destinations.settle(journey, passage.target)
         match result:
             case Whole():
                 passage.ended(Outcome.OK)
+                told.ended(Outcome.OK)
                 body: WholeBody | StreamBody = WholeBody(result.body)
             case Held():
                 passage.begin()
-                body = StreamBody(result, clock=self.clock, stall=self.stall, ended=passage.ended)
+                ended = partial(both, passage.ended, told.ended)
+                body = StreamBody(result, clock=self.clock, stall=self.stall, ended=ended)
+        sent.tally.degraded = marks = (*journey.degraded(passage.target), *sent.degraded)
         return Response(
             status=result.status,
-            headers=_marked(result.headers, (*journey.degraded(target), *sent.degraded)),
+            headers=_marked(result.headers, marks),
             body=body,
             meter=result.meter,
             length=len(result.body) if isinstance(result, Whole) else None,
             attempts=journey.attempts,
-            upstream=target.upstream,
-            asked_model=target.model,
+            upstream=passage.target.upstream,
+            asked_model=passage.target.model,
         )
 
     def _judge(self, journey: Journey, failure: Failure, left: float) -> Ruling:
@@ -295,6 +318,12 @@ def _told(journey: Journey, lost: Lost, wait: float | None) -> AttemptFailed:
         blame=lost.ruling.blame,
         wait=wait,
     )
+
+
+def _turn(journey: Journey, refusal: Refused, by: Turned) -> None:
+    """Note who let no attempt through."""
+    journey.refusals.append(refusal)
+    journey.call.tally.turned = by
 
 
 def _size(call: Call) -> Size:

@@ -8,7 +8,7 @@ from dataclasses import fields
 from holdfast.clock import Clock, Dice
 from holdfast.events import CircuitChanged, Observer, unobserved
 from holdfast.parts.breaker import CircuitBreaker
-from holdfast.policy.breaker import BreakerConfig, Transition, Word
+from holdfast.policy.breaker import BreakerConfig, Snapshot, Transition, Word
 from holdfast.policy.routing import Target, circuit_name
 
 KEPT = 1_000
@@ -97,6 +97,12 @@ class Circuits:
         with self._lock:
             circuits = list(self._circuits.items())
         return {target: circuit.state for target, circuit in circuits}
+
+    def snapshots(self) -> dict[str, Snapshot]:
+        """The same with all that is counted."""
+        with self._lock:
+            circuits = list(self._circuits.items())
+        return {target: circuit.snapshot() for target, circuit in circuits}
 
     def _announce(self, target: str, change: Transition) -> None:
         self._observe(

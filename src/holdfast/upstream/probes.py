@@ -46,7 +46,8 @@ class Probes:
 
         While the fleet cannot be asked there is one for whoever asks: the circuit bounds its probes itself.
         """
-        slot = Slot(key=f"probe/{circuit}", limit=self._limit)
+        # No name of a quota holds a colon: no quota can be taken for a circuit, whatever both are called.
+        slot = Slot(key=f"probe:{circuit}", limit=self._limit)
         ask = Ask(id=secrets.token_hex(8), slots=(slot,), lease=LEASE)
         answer = await self._quotas.acquire(ask)
         if isinstance(answer, Granted):

@@ -13,7 +13,7 @@ from holdfast.language import Language
 from holdfast.pipeline import Send
 from holdfast.policy.approval import Approvals, approvals_in, code_of
 from holdfast.policy.taint import Doubt, Taint, TaintConfig, Wish, doubt, may_matter, taint_of
-from holdfast.policy.withholding import denied, unconfirmed
+from holdfast.policy.withholding import denied, reason, unconfirmed
 from holdfast.upstream.bodies import WholeBody
 from holdfast.upstream.commit import EVENT_STREAM
 from holdfast.wire.calls import Asked, GatedStream, Ruled, gated_body
@@ -99,6 +99,18 @@ class GatedBody:
         return stream.feed(chunk)
 
 
+def _config_for(call: Call, config: TaintConfig) -> TaintConfig:
+    """The same settings, where the door knows better what its own tools do."""
+    own = call.own_tools
+    if own is None:
+        return config
+    return replace(
+        config,
+        consequential=(*config.consequential, *own.acting),
+        harmless=(*config.harmless, *own.reading),
+    )
+
+
 async def _whole(found: Response, judge: "_Judge") -> Response:
     try:
         whole = b"".join([chunk async for chunk in found.body])
@@ -116,6 +128,7 @@ class _Judge:
 
     def __init__(self, gate: ToolGate, call: Call) -> None:
         self._gate = gate
+        self._config = _config_for(call, gate.config)
         self._call = call
         self._source = cache(lambda: read_provenance(call.body))
         self.held: list[str] = []
@@ -123,7 +136,7 @@ class _Judge:
     @property
     def holds(self) -> bool:
         """Whether calls wait until they have been judged."""
-        return self._gate.config.holds_back
+        return self._gate.config.holds_back and self._call.own_tools is None
 
     @property
     def is_heavy(self) -> bool:
@@ -133,7 +146,7 @@ class _Judge:
     def rule(self, asked: Sequence[Asked], heard: Sequence[str]) -> Ruled:
         """Which of the calls must not be made."""
         gate = self._gate
-        if not any(may_matter(one.tool, one.source, gate.config) for one in asked):
+        if not any(may_matter(one.tool, one.source, self._config) for one in asked):
             return Ruled()
         source = self._source()
         taint = taint_of(source, gate.config, self._flags, heard)
@@ -142,7 +155,7 @@ class _Judge:
         approved = {at for at in doubts if approvals.cover(asked[at].tool, asked[at].source)}
         for at in doubts.keys() - approved:
             self._tell(asked[at], doubts[at])
-        if not gate.config.holds_back or doubts.keys() <= approved:
+        if not self.holds or doubts.keys() <= approved:
             return Ruled()
         held = sorted(doubts.keys() - approved)
         self.held += [asked[at].tool for at in held]
@@ -154,7 +167,7 @@ class _Judge:
         return self._gate.flags(unfenced(text))
 
     def _doubt(self, one: Asked, taint: Taint) -> Doubt | None:
-        return doubt(Wish(one.tool, one.input), taint, self._gate.config)
+        return doubt(Wish(one.tool, one.input), taint, self._config)
 
     def _approvals(self, source: Provenance) -> Approvals:
         config = self._gate.config
@@ -167,6 +180,8 @@ class _Judge:
         )
 
     def _tell(self, one: Asked, found: Doubt) -> None:
+        if self._call.own_tools is not None:
+            self._call.own_tools.doubted(one.id, reason(found))
         self._gate.observe(
             ToolHeld(
                 request_id=self._call.request_id,

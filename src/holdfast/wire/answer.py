@@ -180,7 +180,7 @@ class JudgedStream:
         decided, edits = judge.decided, judge.edits
         while queue and queue[0][2] <= decided:
             event, start, end, path = queue.popleft()
-            own = within(edits, start, end) if edits else None
+            own = within(edits, start, end) if edits and start < end else None
             released.append(_rewritten(event, start, path, own) if own else event.raw)
         return b"".join(released)
 
@@ -207,6 +207,7 @@ def judged_body(body: bytes, judge: Judge) -> bytes:
     """A whole answer with the edits of the judge; one that it has none for comes back as it is."""
     try:
         content = _read_whole(body).content
+        _check_letters(body)
     except _UNREADABLE:
         judge.pass_over("content", "unreadable")
         return body
@@ -219,6 +220,12 @@ def judged_body(body: bytes, judge: Judge) -> bytes:
             value = _edited(body[slice(*found)], edits, start, is_source=name == _SOURCE)
             body = body[: found[0]] + value + body[found[1] :]
     return body
+
+
+def _check_letters(body: bytes) -> None:
+    """Raise `UnicodeDecodeError` for bytes that are no letters, which the decoder passes over where it does not read."""
+    if not body.isascii():
+        body.decode()
 
 
 def _judged_block(judge: Judge, number: int, block: dict[str, msgspec.Raw]) -> tuple[str, int, int]:

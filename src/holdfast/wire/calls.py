@@ -30,6 +30,7 @@ class Asked:
 
     tool: str
     source: bytes
+    id: str = ""
 
     @property
     def input(self) -> object:
@@ -67,6 +68,7 @@ def gated_body(body: bytes, rule: Rule) -> bytes:
         Asked(
             tool=word(blocks[place][1], "name") or "",
             source=_slice(body, ("content", place, "input")) or b"{}",
+            id=word(blocks[place][1], "id") or "",
         )
         for place in places
     ]
@@ -98,6 +100,7 @@ class _Held:
     index: int
     events: list[Event]
     call: str | None = None
+    id: str = ""
     source: bytes = b""
     is_whole: bool = False
 
@@ -161,6 +164,7 @@ class GatedStream:
         held = _Held(index=number(document, "index") or 0, events=[event])
         if is_call:
             held.call, held.source = word(block, "name") or "", _started(event.data)
+            held.id = word(block, "id") or ""
         self._blocks.append(held)
         return self._paused()
 
@@ -188,7 +192,7 @@ class GatedStream:
         self._blocks = []
         if not calls and not dropped:
             return b""
-        asked = [Asked(tool=block.call or "", source=block.source or b"{}") for block in calls]
+        asked = [Asked(tool=block.call or "", source=block.source or b"{}", id=block.id) for block in calls]
         ruled = self._rule(asked, self._heard)
         held = [calls[at] for at in ruled.held]
         self._taken += len(held) + dropped

@@ -14,6 +14,11 @@ from holdfast.wire.members import Document, objects, word
 Channel = Literal["user", "tool"]
 MOST_BRACKETS = 2_000_000
 """Lists and objects of one body, brackets in its texts counted too: more are no conversation but a way to fill memory."""
+DEEPEST = 64
+"""Lists and objects inside each other: no conversation needs more, and readers that recurse give up at some depth."""
+_BLOCK = 65_536
+_LISTS_ONLY = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(letter for letter in range(256) if letter not in b"[]{}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +110,37 @@ def _read(body: bytes) -> tuple[Document, bytes]:
     # conversation than the model. The decoder kept one: then the quotes of the other are missing.
     if plain != body and _quotes(plain) != _quotes(body):
         raise MalformedRequest(_NAMED_TWICE)
+    if _is_deep(plain):
+        raise MalformedRequest(_TOO_DEEP)
     return cast("Document", document), plain
 
 
 def _quotes(json: bytes) -> int:
     """How many quotes begin or end a string, those inside strings not counted."""
-    if b"\\" in json:
-        json = json.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return json.count(b'"')
+    return _without_escapes(json).count(b'"')
+
+
+def _without_escapes(json: bytes) -> bytes:
+    return json.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in json else json
+
+
+def _is_deep(json: bytes) -> bool:
+    """Whether JSON is nested more than `DEEPEST` deep; each round takes the innermost lists away."""
+    if json.count(b"[") + json.count(b"{") <= DEEPEST:
+        return False
+    brackets = b"".join(_brackets(_without_escapes(json)))
+    for _ in range(DEEPEST):
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
+
+
+def _brackets(json: bytes) -> Iterator[bytes]:
+    """The brackets outside of strings; by the block, since a body may hold millions of strings."""
+    inside = 0
+    for start in range(0, len(json), _BLOCK):
+        pieces = json[start : start + _BLOCK].split(b'"')
+        yield b"".join(pieces[inside::2]).translate(_LISTS_ONLY, _NO_BRACKETS)
+        inside = (inside + len(pieces) - 1) % 2
 
 
 def _model(document: Document) -> str:

@@ -55,6 +55,7 @@ class Meter:
         "complete",
         "content_started",
         "error",
+        "is_replayed",
         "malformed",
         "message_id",
         "model",
@@ -82,6 +83,8 @@ class Meter:
         """Something that had to be read was no JSON of the expected shape."""
         self.readable = True
         """False once a whole body turned out to be no JSON object."""
+        self.is_replayed = False
+        """The answer was given before and paid then: `usage` says what it has used at that time."""
         self.model: str | None = None
         self.message_id: str | None = None
         self.stop_reason: str | None = None
@@ -137,8 +140,8 @@ class Meter:
 
     @property
     def is_unbilled(self) -> bool:
-        """It declined before it said anything: `usage` shows tokens, and the API does not bill them."""
-        return self.is_refusal and not self.content_started
+        """It declined before it said anything, or was paid before: `usage` shows tokens, and nobody bills them."""
+        return self.is_replayed or (self.is_refusal and not self.content_started)
 
     def observe(self, event: Event) -> None:
         """Take note of one event; unknown ones say nothing."""

@@ -35,10 +35,18 @@ def _member(data: bytes, at: int, name: str) -> int | None:
     while data[at : at + 1] == b'"':
         end = _end(data, at)
         value = _after_space(data, _after_space(data, end) + 1)
-        if msgspec.json.decode(data[at:end]) == name:
+        if _is_called(data[at:end], name):
             return value
         at = _next(data, value)
     return None
+
+
+def _is_called(written: bytes, name: str) -> bool:
+    """Whether a member is called so; decoders read past the names they do not look for, whatever is in them."""
+    try:
+        return bool(msgspec.json.decode(written) == name)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
 
 
 def _item(data: bytes, at: int, number: int) -> int | None:

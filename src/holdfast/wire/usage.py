@@ -78,6 +78,20 @@ class Usage(TokenCounts):
         }
         return raw
 
+    @classmethod
+    def total(cls, parts: "Sequence[Usage]") -> "Usage":
+        """All of them together, as far as they are counts."""
+        return cls(
+            input_tokens=sum(part.input_tokens for part in parts),
+            output_tokens=sum(part.output_tokens for part in parts),
+            cache_read_input_tokens=sum(part.cache_read_input_tokens for part in parts),
+            cache_creation_input_tokens=sum(part.cache_creation_input_tokens for part in parts),
+            cache_creation_1h_input_tokens=sum(part.cache_creation_1h_input_tokens for part in parts),
+            web_search_requests=sum(part.web_search_requests for part in parts),
+            web_fetch_requests=sum(part.web_fetch_requests for part in parts),
+            thinking_tokens=sum(part.thinking_tokens for part in parts),
+        )
+
     def with_output(self, output_tokens: int) -> Self:
         """The same usage with another output count."""
         return replace(self, output_tokens=output_tokens)

@@ -9,10 +9,10 @@ from typing import Literal
 import msgspec
 
 Script = Literal["latin", "hangul", "han", "other"]
-Length = Literal["short", "middle", "long"]
+Length = Literal["short", "middle", "long", "vast"]
 
-SHORT, MIDDLE = 300, 2_000
-"""Characters up to which a text is short, and up to which it is of middle length."""
+SHORT, MIDDLE, LONG = 300, 2_000, 8_000
+"""Characters up to which a text is short, of middle length, and long."""
 
 RATES = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002, 0.0001)
 """False-positive rates for which a calibration holds the score."""
@@ -20,7 +20,9 @@ RATES = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002, 0
 _TAIL = 0.04
 """Share of the highest scores from which the thin end is drawn out: exponential, like most tails."""
 
-_FEWEST = 200
+FEWEST = 200
+"""Texts of one kind from which the kind is judged by itself."""
+
 _CERTAIN = 1e-6
 _HANGUL = "\uac00"
 _HANGUL_ENDS = "\ud7a3"
@@ -67,12 +69,10 @@ def fitted(scores: Iterable[tuple[Script, Length, float]]) -> Calibration:
     for script, length, score in scores:
         for name in (f"{script}/{length}", f"any/{length}", "any/any"):
             groups.setdefault(name, []).append(score)
-    if len(groups.get("any/any", ())) < _FEWEST:
-        raise ValueError(f"a calibration needs {_FEWEST} harmless texts or more")
+    if len(groups.get("any/any", ())) < FEWEST:
+        raise ValueError(f"a calibration needs {FEWEST} harmless texts or more")
     return Calibration(
-        scores={
-            name: _steps(sorted(group)) for name, group in sorted(groups.items()) if len(group) >= _FEWEST
-        }
+        scores={name: _steps(sorted(group)) for name, group in sorted(groups.items()) if len(group) >= FEWEST}
     )
 
 
@@ -114,7 +114,9 @@ def length_of(text: str) -> Length:
     """Of which length class a text is."""
     if len(text) <= SHORT:
         return "short"
-    return "middle" if len(text) <= MIDDLE else "long"
+    if len(text) <= MIDDLE:
+        return "middle"
+    return "long" if len(text) <= LONG else "vast"
 
 
 _WORTH = ((0.1, 0.0), (0.01, 0.5), (0.001, 0.7), (0.0001, 0.85), (_CERTAIN, 0.97))

@@ -34,13 +34,16 @@ CONCEPTS = (
 """Their order is part of the weights: new ones go to the end."""
 
 _BEGINS, _ENDS = 1, 2
+_WORD = 5
+"""Letters of a term's word that is known where words run together; shorter ones are in everything."""
 _SIEVE_BITS = 18
 _SIEVE_SHIFT = np.uint64(64 - _SIEVE_BITS)
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     language: str
-    concepts: Mapping[str, tuple[str, ...]]
+    concepts: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict[str, tuple[str, ...]])
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +84,7 @@ class _Pool:
 class Lexicon:
     """Terms by where they may begin: at words, at any letter of a dense script, or at any sign.
 
-    `words` are the Latin words of three letters or more that stand in the terms.
+    `words` are common Latin words, and the longer ones that stand in the terms.
     """
 
     pools: tuple[_Pool, ...]
@@ -131,14 +134,16 @@ def parse_lexicon(files: Iterable[str]) -> Lexicon:
         ConfigError: a file is not TOML, or names an unknown concept or member.
     """
     pools: tuple[dict[str, set[tuple[int, int]]], ...] = tuple(defaultdict(set) for _ in range(3))
+    common: set[str] = set()
     for text in files:
         book = _read(text)
+        common |= set(book.words.split())
         for concept, terms in book.concepts.items():
             for term in terms:
                 pool, plain, edges = _placed(term)
                 pools[pool][plain].add((CONCEPTS.index(concept), edges))
-    words = (word for plain in pools[0] for word in plain.split() if len(word) > 2 and word.isascii())
-    return Lexicon(tuple(_pool(pool) for pool in pools), frozenset(words))
+    words = (word for plain in pools[0] for word in plain.split() if len(word) >= _WORD and word.isascii())
+    return Lexicon(tuple(_pool(pool) for pool in pools), frozenset(common.union(words)))
 
 
 def _read(text: str) -> _File:

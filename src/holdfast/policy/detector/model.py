@@ -12,7 +12,7 @@ from holdfast.policy.detector.calibration import Calibration, length_of, script_
 from holdfast.policy.detector.concepts import CONCEPTS, Lexicon
 from holdfast.policy.detector.features import Features, features, pairs_of
 from holdfast.policy.detector.letters import LONGEST, Letters, letters
-from holdfast.policy.detector.segments import segmented
+from holdfast.policy.detector.segments import cut, respaced
 from holdfast.policy.detector.weights import Channel, Head, Weights
 from holdfast.policy.normalization import View, ViewName
 
@@ -21,11 +21,16 @@ _TOP = 5
 _RUNS = 4
 _MARGIN = 100
 _AROUND = 400
-_CLEAR = -1.5
-"""A window that scores no more has nothing in it that a rule would find."""
-_DISGUISED = 0.75
+_CLEAR: Mapping[Channel, float] = {"user": -1.5, "tool": -2.5}
+"""A window that scores no more is not read by rules: next to nothing is in it that they would find."""
+_DISGUISED = 0.2
 """What a reading that is not the plain one must score more: each further reading is a further chance to err."""
-_PLAIN: frozenset[ViewName] = frozenset({"folded", "unescaped"})
+_MOST = 0.8
+"""Share of a text that a reading must cover to stand for all of it."""
+_PLAIN: frozenset[ViewName] = frozenset(
+    {"folded", "unescaped", "base64", "hex", "binary", "hidden", "rot13", "reversed", "joined"}
+)
+"""Readings that are no chance: what is undone there is found only where somebody did it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +113,7 @@ class Model:
         pieces = tuple(self._windows(readings(views, self.lexicon), head))
         best = max(pieces, key=lambda one: one.score)
         rate = self.weights.header.calibration[channel].rate(
-            best.score, script_of(best.view.text), length_of(source)
+            best.score, script_of(best.view.text), length_of(_said(best.view, source))
         )
         start, end = _origin(
             best, best.found.windows.starts[best.window], best.found.windows.ends[best.window]
@@ -120,7 +125,7 @@ class Model:
             start=start,
             end=end,
             evidence=tuple(_evidence(best, head)) if rate <= explained else (),
-            suspects=tuple(view for piece in pieces for view in _suspects(piece)),
+            suspects=tuple(view for piece in pieces for view in _suspects(piece, _CLEAR[channel])),
         )
 
     def _windows(self, views: Sequence[View], head: Head) -> Iterator[_Best]:
@@ -149,9 +154,9 @@ def readings(views: Sequence[View], lexicon: Lexicon) -> tuple[View, ...]:
     Words that run together are taken apart.
     """
     folded = views[1]
-    plain = [cut for view in views[2:] if not view.loose for cut in _changed(view, folded)]
-    runs = (segmented(view, lexicon.words) for view in views[2:] if view.loose)
-    return (folded, *plain, *islice((run for run in runs if run is not None), _RUNS))
+    plain = [part for view in views[2:] if not view.loose for part in _changed(view, folded)]
+    runs = (run for view in (folded, *plain) for run in respaced(view, lexicon.words))
+    return (folded, *plain, *islice(runs, _RUNS))
 
 
 def _changed(view: View, folded: View) -> Iterator[View]:
@@ -162,11 +167,17 @@ def _changed(view: View, folded: View) -> Iterator[View]:
     differs = np.flatnonzero(_codes(view.text) != _codes(folded.text))
     breaks = np.flatnonzero(np.diff(differs) > 2 * _AROUND)
     for first, last in zip([0, *(breaks + 1)], [*breaks, len(differs) - 1], strict=True):
-        yield _cut(view, int(differs[first]) - _AROUND, int(differs[last]) + _AROUND)
+        yield cut(view, int(differs[first]) - _AROUND, int(differs[last]) + _AROUND)
 
 
 def _codes(text: str) -> NDArray[np.uint32]:
     return np.frombuffer(text.encode("utf-32-le", "replace"), dtype="<u4").astype(np.uint32)
+
+
+def _said(view: View, source: str) -> str:
+    """What counts as the text: what most of it was decoded to, else the text as it is."""
+    covered = view.end - view.origins[0] if view.text else 0
+    return view.text if covered >= _MOST * len(source) else source
 
 
 def disguise_loss(name: ViewName) -> float:
@@ -174,31 +185,22 @@ def disguise_loss(name: ViewName) -> float:
     return 0.0 if name in _PLAIN else _DISGUISED
 
 
-def _suspects(piece: _Best) -> Iterator[View]:
-    """The stretches of a piece in which some window is not clearly harmless, with a margin around them."""
+def _suspects(piece: _Best, clear: float) -> Iterator[View]:
+    """The stretches of a piece in which some window scores more than `clear`, with a margin around them."""
     windows = piece.found.windows
     end = -1
     start = 0
-    for row in np.flatnonzero(piece.scores > _CLEAR):
+    for row in np.flatnonzero(piece.scores > clear):
         first = piece.piece + int(piece.text.origins[windows.starts[row]])
         last = piece.piece + int(piece.text.origins[windows.ends[row] - 1]) + 1
         if end >= first:
             end = max(end, last)
             continue
         if end > 0:
-            yield _cut(piece.view, start - _MARGIN, end + _MARGIN)
+            yield cut(piece.view, start - _MARGIN, end + _MARGIN)
         start, end = first, last
     if end > 0:
-        yield _cut(piece.view, start - _MARGIN, end + _MARGIN)
-
-
-def _cut(view: View, start: int, end: int) -> View:
-    start, end = max(start, 0), min(end, len(view.text))
-    if (start, end) == (0, len(view.text)) or start >= end:
-        return view
-    return replace(
-        view, text=view.text[start:end], origins=view.origins[start:end], end=view.span(end - 1, end)[1]
-    )
+        yield cut(piece.view, start - _MARGIN, end + _MARGIN)
 
 
 def _evidence(best: _Best, head: Head) -> Iterator[Evidence]:

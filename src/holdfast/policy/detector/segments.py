@@ -1,95 +1,82 @@
 """Words that were written without spaces, taken apart by the words that the lexicon knows."""
 
-from array import array
-from collections.abc import Set
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache, partial
 
-from holdfast.policy.normalization import View
+from holdfast.policy.normalization import View, rewrite
 
 LONGEST_WORD = 16
-_COVERED = 0.6
+_COVERED = 0.8
 _FEWEST = 3
-_SMALL = frozenset(
-    (
-        *(
-            "a",
-            "i",
-            "the",
-            "and",
-            "or",
-            "of",
-            "to",
-            "in",
-            "on",
-            "is",
-            "are",
-            "was",
-            "be",
-            "been",
-            "it",
-            "its",
-            "as",
-        ),
-        *(
-            "at",
-            "by",
-            "for",
-            "from",
-            "with",
-            "that",
-            "this",
-            "these",
-            "those",
-            "my",
-            "me",
-            "you",
-            "your",
-            "have",
-        ),
-        *(
-            "has",
-            "had",
-            "not",
-            "do",
-            "can",
-            "will",
-            "would",
-            "all",
-            "any",
-            "what",
-            "which",
-            "who",
-            "then",
-            "than",
-        ),
-        *("them", "they", "so", "if", "but", "about", "into"),
+_MEAN = 2.8
+"""Letters that the pieces of a run must have on average: a rare long word falls into smaller ones."""
+_LONG = 16
+_MOST = 40
+"""Runs of letters in one text that are taken apart."""
+_AROUND = 400
+_RUNS = re.compile(f"[a-z]{{{_LONG},400}}")
+_SHORT_RUNS = re.compile("[a-z]{5,400}")
+"""Beside a run that was taken apart a shorter one may be, too."""
+
+
+def respaced(view: View, words: frozenset[str]) -> Iterator[View]:
+    """The stretches of a view in which words run together, with blanks between them and some text around."""
+    spans: list[tuple[int, int]] = []
+    for match in _RUNS.finditer(view.text):
+        if len(spans) < _MOST and _apart(words, match) is not None:
+            spans.append(match.span())
+    for start, stop in _joined(spans):
+        yield replace(rewrite(cut(view, start, stop), _SHORT_RUNS, partial(_apart, words)), name="run")
+
+
+def cut(view: View, start: int, end: int) -> View:
+    """The characters of a view from `start` up to `end`, as far as there are any."""
+    start, end = max(start, 0), min(end, len(view.text))
+    if (start, end) == (0, len(view.text)) or start >= end:
+        return view
+    return replace(
+        view, text=view.text[start:end], origins=view.origins[start:end], end=view.span(end - 1, end)[1]
     )
-)
 
 
-def segmented(view: View, words: Set[str]) -> View | None:
-    """A view of one run of letters with blanks between its words; `None` when most of it is no known word."""
-    pieces, known = _pieces(view.text, words)
-    if known < _COVERED * len(view.text) or len(pieces) < _FEWEST:
+def _joined(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """What is around some spans, as one stretch where it overlaps."""
+    for at, (first, _) in enumerate(spans):
+        if at and first - spans[at - 1][1] <= 2 * _AROUND:
+            continue
+        end = at
+        while end + 1 < len(spans) and spans[end + 1][0] - spans[end][1] <= 2 * _AROUND:
+            end += 1
+        yield first - _AROUND, spans[end][1] + _AROUND
+
+
+def _apart(words: frozenset[str], match: re.Match[str]) -> str | None:
+    return _opened(words, match.group())
+
+
+@lru_cache(maxsize=256)
+def _opened(words: frozenset[str], text: str) -> str | None:
+    """A run of letters with blanks between its words; `None` when too little of it is any known word."""
+    if text in words:
         return None
-    origins: array[int] = array("Q")
-    at = 0
-    for piece in pieces:
-        origins.extend(view.origins[at : at + len(piece)])
-        at += len(piece)
-        origins.append(origins[-1])
-    return View(name=view.name, text=" ".join(pieces) + " ", origins=origins, end=view.end)
+    pieces, known = _pieces(text, words)
+    fewest = _FEWEST if len(text) >= _LONG else 2
+    if known < _COVERED * len(text) or not fewest <= len(pieces) <= len(text) / _MEAN:
+        return None
+    return f"{' '.join(pieces)} "
 
 
-def _pieces(text: str, words: Set[str]) -> tuple[list[str], int]:
+def _pieces(text: str, words: frozenset[str]) -> tuple[list[str], int]:
     """The text cut where known words begin and end, long words rather than many, and how many letters those have."""
     best = [0] * (len(text) + 1)
     taken = [0] * (len(text) + 1)
     for end in range(1, len(text) + 1):
         best[end] = best[end - 1]
         for length in range(1, min(LONGEST_WORD, end) + 1):
-            word = text[end - length : end]
             worth = best[end - length] + length * length
-            if worth > best[end] and (word in words or word in _SMALL):
+            if worth > best[end] and text[end - length : end] in words:
                 best[end], taken[end] = worth, length
     return _traced(text, taken)
 

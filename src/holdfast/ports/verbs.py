@@ -1,203 +1,26 @@
-"""What holdfast asks of the world, each verb with its failure contract."""
+"""The ports themselves: the verbs of every store and of the price book, each with its failure contract."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Protocol
 
 from holdfast.policy.ceiling import Ceiling
 from holdfast.policy.counters import Ask, Granted, Limited, Take
-from holdfast.policy.holds import Crossing, Denied, Extend, Hold, Reserve, State, TopUp
-from holdfast.policy.money import dollars
+from holdfast.policy.holds import Crossing, Denied, Extend, Hold, Reserve, TopUp
+from holdfast.ports.records import (
+    AttemptRecord,
+    AuditEntry,
+    CallPage,
+    CallQuery,
+    CallRecord,
+    Entry,
+    RunRecord,
+    Spend,
+    SpendQuery,
+    Totals,
+)
+from holdfast.ports.sessions import Sessions
 from holdfast.wire.messages import MessagesRequest
-from holdfast.wire.usage import Usage
-
-End = Literal["answered", "refused", "failed", "abandoned"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallRecord:
-    """One call as the ledger keeps it; `cost_pico` is `None` for a call that no price is known for."""
-
-    request_id: str
-    at: datetime
-    door: str
-    key: str
-    user: str | None
-    run: str | None
-    agent: str | None
-    model: str
-    served_model: str | None
-    upstream: str | None
-    stream: bool
-    end: End
-    status: int
-    error_code: str | None
-    attempts: int
-    stop_reason: str | None
-    usage: Usage
-    estimated: bool
-    cost_pico: int | None
-    price_version: str | None
-    duration_ms: float
-
-    @property
-    def cost(self) -> Decimal | None:
-        """Exact dollars."""
-        return None if self.cost_pico is None else dollars(self.cost_pico)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payer:
-    """Whose money an attempt is: what budgets and reports tell apart."""
-
-    door: str = "library"
-    key: str = "local"
-    user: str | None = None
-    run: str | None = None
-    agent: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptRecord:
-    """One attempt as the ledger keeps it: what was asked of whom, for whom, and what it has cost.
-
-    Attributes:
-        number: which attempt of its call it was, from 1.
-        model: the model that was asked; `served_model` the one that answered and is billed.
-        state: `held` while it is under way, `expired` when its worker was lost.
-        kind: how it ended: `answered`, `abandoned`, or the kind of its failure, such as `http` or `reset`.
-        usage: what it used, as the upstream said or as it is estimated; a price can be computed anew from it.
-        is_unbilled: the API does not bill it, whatever `usage` says.
-        cost_pico: pico-dollars; `None` for a model without a price.
-        hold_pico: what was held for it; `None` when no budget asked for a hold.
-    """
-
-    request_id: str
-    number: int
-    at: datetime
-    payer: Payer
-    upstream: str
-    model: str
-    served_model: str | None = None
-    state: State = "settled"
-    kind: str = "answered"
-    status: int | None = None
-    usage: Usage = field(default_factory=Usage)
-    estimated: bool = False
-    is_unbilled: bool = False
-    cost_pico: int | None = 0
-    price_version: str | None = None
-    hold_pico: int | None = None
-
-    @property
-    def id(self) -> str:
-        """What no other attempt is called."""
-        return attempt_id(self.request_id, self.number)
-
-    @property
-    def cost(self) -> Decimal | None:
-        """Exact dollars."""
-        return None if self.cost_pico is None else dollars(self.cost_pico)
-
-
-def attempt_id(request_id: str, number: int) -> str:
-    """The id of one attempt of a call."""
-    return f"{request_id}/{number}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
-    """Sums over the whole ledger: `calls` are records of calls, the rest are sums over their attempts."""
-
-    calls: int
-    input_tokens: int
-    output_tokens: int
-    cost_pico: int
-    unpriced: int
-
-    @property
-    def cost(self) -> Decimal:
-        """Exact dollars of all priced attempts."""
-        return dollars(self.cost_pico)
-
-
-Dimension = Literal["model", "upstream", "key", "user", "run", "hour", "day", "month"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpendQuery:
-    """Which attempts to sum, and how to group the sums; times are `since <= at < until`, whole hours of UTC.
-
-    Attributes:
-        by: the dimensions of a group; `day` and `month` are calendar units of `timezone`.
-        where: dimension -> the value it must have.
-    """
-
-    since: datetime | None = None
-    until: datetime | None = None
-    by: tuple[Dimension, ...] = ()
-    where: Mapping[Dimension, str] = field(default_factory=dict[Dimension, str])
-    timezone: str = "UTC"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spend:
-    """The sums of one group; `group` has a value for every dimension asked for, `None` where there is none."""
-
-    group: Mapping[str, str | None]
-    attempts: int
-    input_tokens: int
-    output_tokens: int
-    cost_pico: int
-    estimated_pico: int
-    unpriced: int
-
-    @property
-    def cost(self) -> Decimal:
-        """Exact dollars, the estimated part among them."""
-        return dollars(self.cost_pico)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord:
-    """A run as it stands: every call that named it, and the agents that made them.
-
-    `agents` maps an agent's id to that of its parent (`""` for none); `depth` is the longest chain of them.
-    """
-
-    run: str
-    first_at: datetime
-    last_at: datetime
-    calls: int = 0
-    cost_pico: int = 0
-    agents: Mapping[str, str] = field(default_factory=dict[str, str])
-    depth: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A named document of the register, as JSON; `revision` is that of the register when it was written."""
-
-    kind: str
-    name: str
-    body: bytes
-    revision: int
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEntry:
-    """Who changed the register, and what."""
-
-    at: datetime
-    actor: str
-    action: Literal["put", "drop"]
-    kind: str
-    name: str
-    note: str = ""
 
 
 class Book(Protocol):
@@ -224,11 +47,15 @@ class Ledger(Book, Protocol):
     """The book of calls and of their attempts."""
 
     async def find(self, request_id: str) -> CallRecord | None:
-        """The call of that id, or `None`. Raises `StoreUnavailable`."""
+        """The call of that id with its story, or `None`. Raises `StoreUnavailable`."""
         ...
 
     async def newest(self, limit: int) -> tuple[CallRecord, ...]:
-        """The newest calls first, at most `limit`. Raises `StoreUnavailable`."""
+        """The calls written down last first, at most `limit`, without their stories. Raises `StoreUnavailable`."""
+        ...
+
+    async def calls(self, query: CallQuery) -> CallPage:
+        """A page of the calls that a query means, newest first. Raises `StoreUnavailable`."""
         ...
 
     async def attempts_of(self, request_id: str) -> tuple[AttemptRecord, ...]:
@@ -370,6 +197,11 @@ class Register(Protocol):
 
 class Store(Ledger, Holds, Runs, Register, Protocol):
     """Everything that must survive the process, in one place, so that it can share transactions."""
+
+    @property
+    def sessions(self) -> Sessions:
+        """The conversations."""
+        ...
 
 
 class QuotaStore(Protocol):
