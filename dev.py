@@ -20,14 +20,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import dev_browser
+import dev_clients
+import dev_docs
 import dev_servers
-from dev_steps import ROOT, TOOLS, Failed, call, halves, must, say, succeeds, surroundings
+import dev_ship
+from dev_pins import LOCKS, REQUIREMENTS, pin
+from dev_steps import ROOT, TOOLS, Failed, call, halves, must, say, show, succeeds, surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
-REQUIREMENTS = ROOT / "requirements"
 OLDEST_PYTHON = (3, 11)
 OLDEST_UV = (0, 8)
 
@@ -43,35 +47,20 @@ CHECKS = (
     ("pytest", "tests/house", "-q"),
 )
 
-LOCKS = {  # dev comes first: the others take their versions from it
-    "dev": ("pyproject.toml", "build.in", "--extra=all", "--extra=onnx", "--group=test", "--group=check"),
-    "run": ("pyproject.toml", "build.in", "--extra=anthropic", "--extra=fast"),
-    "test": (
-        *("pyproject.toml", "build.in", "house.in"),
-        *(
-            "--extra=agent",
-            "--extra=anthropic",
-            "--extra=fast",
-            "--extra=fleet",
-            "--extra=onnx",
-            "--group=test",
-        ),
-    ),
-    "anthropic-0": ("anthropic-0.in",),
-    "servers": ("servers.in",),
-    "uv": ("uv.in",),
-}
-
 HELP = """\
 python3 dev.py COMMAND [ARGUMENTS]
 
-  run    start the gateway on the built-in simulator: holdfast serve --simulate [ARGUMENTS]
-  test   build the wheel and test it, with coverage floors; ARGUMENTS go to pytest, without floors
-  check  format, lint, import contracts, mypy, pyright, the laws of the house
-  fuzz   feed everything that reads foreign bytes with new ones: [--seconds 120] [--seed N] [--target NAME]
-  setup  make every environment now, so that the other commands need no network
-  lock   write requirements/*.txt anew from pyproject.toml; --upgrade takes the newest versions
-  help   this page
+  demo     see in a minute what it does: holdfast demo [ARGUMENTS]
+  run      start the gateway on the built-in simulator: holdfast serve --simulate [ARGUMENTS]
+  test     build the wheel and test it, with coverage floors; ARGUMENTS go to pytest, without floors
+  check    format, lint, import contracts, mypy, pyright, the laws of the house
+  docs     write the reference anew and build the pages into site/; --check only says what is stale
+  clients  run every client of docs/clients.md against the gateway; ARGUMENTS go to pytest
+  fuzz     feed everything that reads foreign bytes with new ones: [--seconds 120] [--seed N] [--target NAME]
+  ship     build what is published, with its bill of materials, and look at every shipped file
+  setup    make every environment now, so that the other commands need no network
+  lock     write requirements/*.txt anew from pyproject.toml; --upgrade takes the newest versions
+  help     this page
 
 Needs Python 3.11 or newer; installs the rest into the checkout. No key, no root.
 """
@@ -130,6 +119,9 @@ RUN = Environment(".venv", "run", editable=True, covered_by="dev")
 DEV = Environment(".venv", "dev", editable=True)
 TEST = Environment(".venv-test", "test")
 ANTHROPIC_0 = Environment(".venv-anthropic-0", "anthropic-0")
+CLIENTS = {name: Environment(f".venv-client-{name}", f"clients/{name}") for name in dev_clients.PYTHON}
+SHIP = Environment(".venv-ship", "ship")
+DOCS = Environment(".venv-docs", "docs", editable=True)
 SERVERS = Environment(str(dev_servers.BUNDLED.relative_to(ROOT)), "servers")
 
 
@@ -206,6 +198,12 @@ def prepare_servers() -> None:
         raise Failed(dev_servers.cure(still))
 
 
+def prepare_browser() -> None:
+    """See that the tests find a Chromium."""
+    if not dev_browser.install_with_apt():
+        raise Failed(dev_browser.CURE)
+
+
 def make(environment: Environment) -> None:
     """Make the environment what its requirements file says."""
     started = time.perf_counter()
@@ -244,11 +242,19 @@ def run(arguments: Sequence[str]) -> int:
     os.execv(command, [command, "serve", "--simulate", *arguments])
 
 
+def demo(arguments: Sequence[str]) -> int:
+    """Become the demonstration."""
+    prepare(RUN)
+    command = str(RUN.tool("holdfast"))
+    os.execv(command, [command, "demo", *arguments])
+
+
 def test(arguments: Sequence[str]) -> int:
     """Test the built wheel; the whole suite must also reach the coverage floors."""
     prepare(TEST)
     prepare(ANTHROPIC_0)
     prepare_servers()
+    prepare_browser()
     install_wheel()
     settings = surroundings(HOLDFAST_TEST_WHEEL="1", HOLDFAST_ANTHROPIC_0_PYTHON=str(ANTHROPIC_0.python))
     if arguments:
@@ -256,6 +262,21 @@ def test(arguments: Sequence[str]) -> int:
     must(TEST.tool("coverage"), "erase")
     whole = {**settings, "HOLDFAST_TEST_WHOLE": "1"}
     return halves(TEST.tool("coverage"), whole) or measure()
+
+
+def clients(arguments: Sequence[str]) -> int:
+    """Run the clients that people have, unchanged, against the gateway of the built wheel."""
+    places = {"holdfast": TEST, "anthropic-0": ANTHROPIC_0, **CLIENTS}
+    for environment in places.values():
+        prepare(environment)
+    install_wheel()
+    return dev_clients.run(TEST.python, {name: place.python for name, place in places.items()}, arguments)
+
+
+def docs(arguments: Sequence[str]) -> int:
+    """Write what of the pages comes from the code, and build them in both languages."""
+    prepare(DOCS)
+    return dev_docs.docs(DOCS.tool, arguments)
 
 
 def measure() -> int:
@@ -291,14 +312,6 @@ def inspect(command: Sequence[str]) -> tuple[str, subprocess.CompletedProcess[by
     return " ".join(command), done, time.perf_counter() - started
 
 
-def show(name: str, done: subprocess.CompletedProcess[bytes], seconds: float) -> bool:
-    """One line for a check that passed; for one that failed, all that it said."""
-    passed = done.returncode == 0
-    said = "" if passed else "\n" + done.stdout.decode(errors="replace")
-    print(f"{'ok    ' if passed else 'FAILED'}  {name}  ({seconds:.1f} s){said}", flush=True)
-    return passed
-
-
 def fuzz(arguments: Sequence[str]) -> int:
     """Look for inputs that break something; what is found is kept, and the suite tries it from then on."""
     prepare(DEV)
@@ -311,7 +324,15 @@ def setup(arguments: Sequence[str]) -> int:
     for environment in (DEV, TEST, ANTHROPIC_0):
         prepare(environment)
     prepare_servers()
+    prepare_browser()
     return 0
+
+
+def ship(arguments: Sequence[str]) -> int:
+    """Build what is published, and look at every file that is shipped with it."""
+    refuse(arguments)
+    prepare(SHIP)
+    return dev_ship.ship(SHIP.tool, SHIP.python)
 
 
 def lock(arguments: Sequence[str]) -> int:
@@ -322,21 +343,6 @@ def lock(arguments: Sequence[str]) -> int:
         for name, sources in LOCKS.items():
             pin(uv, name, sources, upgrade=bool(arguments))
     return 0
-
-
-def pin(uv: str, name: str, sources: Sequence[str], *, upgrade: bool) -> None:
-    """Resolve one requirements file for every platform; uv keeps the versions of the old file."""
-    follows_dev = name != "dev" and "pyproject.toml" in sources
-    if follows_dev:
-        shutil.copyfile(REQUIREMENTS / "dev.txt", REQUIREMENTS / f"{name}.txt")
-    inputs = [f"requirements/{source}" if source.endswith(".in") else source for source in sources]
-    newest = ["--upgrade"] if upgrade and not follows_dev else []
-    say(f"locking requirements/{name}.txt")
-    must(
-        *(uv, "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-emit-index-url"),
-        *("--python-version", "3.11", "--custom-compile-command", "python3 dev.py lock"),
-        *("--output-file", f"requirements/{name}.txt", *newest, *inputs),
-    )
 
 
 def help_(arguments: Sequence[str]) -> int:
@@ -353,11 +359,15 @@ def refuse(arguments: Sequence[str]) -> None:
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "demo": demo,
     "run": run,
     "test": test,
     "check": check,
+    "docs": docs,
+    "clients": clients,
     "fuzz": fuzz,
     "setup": setup,
+    "ship": ship,
     "lock": lock,
     **dict.fromkeys(("help", "--help", "-h"), help_),
 }

@@ -38,6 +38,19 @@ TALKING = (
 """The half of the suite that waits for servers, clients and other processes."""
 
 
+LAST = ("tests/browser", "tests/console", "tests/demo")
+"""What takes a whole core while it runs comes when the other half, which waits for seconds to pass, is past its matrix."""
+
+
+def resting() -> list[str]:
+    """The other half, in its order."""
+    found = sorted(
+        path for path in (ROOT / "tests").iterdir() if path.is_dir() or path.name.startswith("test_")
+    )
+    names = [f"tests/{path.name}" for path in found if not path.name.startswith("_")]
+    return [*(name for name in names if name not in (*TALKING, *LAST)), *LAST]
+
+
 def call(*command: str | Path, env: Mapping[str, str] | None = None) -> int:
     """Run a command at the root of the checkout and give its exit code, as a shell would."""
     with subprocess.Popen([str(part) for part in command], cwd=ROOT, env=env) as process:
@@ -73,7 +86,6 @@ def surroundings(**settings: str) -> dict[str, str]:
 
 def halves(coverage: Path, settings: Mapping[str, str]) -> int:
     """Run the suite in two processes side by side: what talks to servers and clients, and all the rest."""
-    rest = [f"--ignore={folder}" for folder in TALKING]
     with ThreadPoolExecutor(2) as pool, tempfile.TemporaryFile() as kept:
         command = [str(coverage), "run", "-m", "pytest", "-p", "no:cacheprovider"]
         talking = pool.submit(
@@ -85,8 +97,16 @@ def halves(coverage: Path, settings: Mapping[str, str]) -> int:
             stderr=subprocess.STDOUT,
             check=False,
         )
-        code = call(*command, *rest, env=settings)
+        code = call(*command, *resting(), env=settings)
         done = talking.result()
         kept.seek(0)
         print(kept.read().decode(errors="replace"), flush=True)
     return code or done.returncode
+
+
+def show(name: str, done: subprocess.CompletedProcess[bytes], seconds: float) -> bool:
+    """One line for a check that passed; for one that failed, all that it said."""
+    passed = done.returncode == 0
+    said = "" if passed else "\n" + done.stdout.decode(errors="replace")
+    print(f"{'ok    ' if passed else 'FAILED'}  {name}  ({seconds:.1f} s){said}", flush=True)
+    return passed

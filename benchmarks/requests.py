@@ -93,12 +93,14 @@ FILTERS = (
     "model~opus",
     "model~nobody",
     "user:user-77 outcome:failed",
+    "outcome:cached model:claude-nobody-1",
 )
 SPEND = {
     "spend of this month by model": SpendQuery(since=NOW - timedelta(days=DAYS), by=("model",)),
     "spend of this month by day and key": SpendQuery(
         since=NOW - timedelta(days=DAYS), by=("day", "key"), timezone="Asia/Seoul"
     ),
+    "spend of this month by user": SpendQuery(since=NOW - timedelta(days=DAYS), by=("user",)),
     "spend of today by user": SpendQuery(since=NOW - timedelta(days=1), by=("user",)),
 }
 
@@ -182,6 +184,17 @@ SPENT = (
 )
 
 
+ROLLED = (
+    "sum(attempts), sum(input_tokens), sum(output_tokens), sum(cost_pico), sum(estimated_pico), sum(unpriced)"
+)
+ROLLUPS = (
+    f"INSERT INTO spend_of_keys SELECT hour, model, upstream, key, {ROLLED} FROM spend"
+    " GROUP BY hour, model, upstream, key",
+    f'INSERT INTO spend_of_days SELECT hour - hour % 24, model, upstream, key, "user", {ROLLED} FROM spend'
+    ' GROUP BY hour - hour % 24, model, upstream, key, "user"',
+)
+
+
 def fill_sqlite(path: Path, count: int) -> None:
     """A file with so many calls."""
     names = ", ".join(f'"{name}"' for name in (*KEPT_COLUMNS, "cost"))
@@ -198,6 +211,8 @@ def fill_sqlite(path: Path, count: int) -> None:
         cost = "sum(CAST(cost_pico AS INTEGER))"
         db.execute(f"INSERT INTO spend SELECT {hour}, {SPENT.format(run='', cost=cost)}")
         db.execute(f"INSERT INTO spend_of_runs SELECT {hour}, {SPENT.format(run=', run', cost=cost)}")
+        for rollup in ROLLUPS:
+            db.execute(rollup)
 
 
 async def fill_postgres(url: str, count: int) -> None:
@@ -215,6 +230,8 @@ async def fill_postgres(url: str, count: int) -> None:
         await db.execute(
             f"INSERT INTO {table} SELECT row_number() OVER ()::text, one.* FROM (SELECT {hour}, {spent}) AS one"
         )
+    for rollup in ROLLUPS:
+        await db.execute(rollup)
     await db.execute("VACUUM ANALYZE")  # as autovacuum does it, only now
     await db.close()
 

@@ -1,14 +1,12 @@
 """Sort support tickets into kinds, many at once, within a budget; run it again and nothing is paid for twice.
 
-Without a key the embedded simulator answers; with ANTHROPIC_API_KEY set the same file asks the real API:
+Without a key the embedded simulator answers; with a key the same file asks the real API:
 
-    python examples/classify.py                              # simulated
-    ANTHROPIC_API_KEY=... python examples/classify.py        # real
+    HOLDFAST_UPSTREAM=simulator python examples/classify.py
+    ANTHROPIC_API_KEY=... python examples/classify.py
 """
 
 import asyncio
-import os
-import sys
 from pathlib import Path
 
 from holdfast import ProductionAgent
@@ -27,16 +25,15 @@ SYSTEM = f"You sort support tickets. Answer with one word: {', '.join(KINDS)}."
 
 async def main(tickets: tuple[str, ...] = TICKETS) -> int:
     """Print each ticket with its kind; the exit code says whether all were sorted."""
-    upstream = None if os.environ.get("ANTHROPIC_API_KEY") else "simulator"
-    agent = ProductionAgent("claude-haiku-5-5", system=SYSTEM, max_tokens=32, upstream=upstream)
+    agent = ProductionAgent("claude-haiku-5-5", system=SYSTEM, max_tokens=32)
     left = 0
     async with agent:
         results = agent.map(tickets, concurrency=4, max_usd="0.05", resume=Path("classify.journal"))
         async for result in results:
             left += result.reply is None
             shown = result.text if result.reply is not None else f"({result.outcome}: {result.error})"
-            sys.stdout.write(f"{tickets[result.number]}\n    {shown}\n")
-        sys.stdout.write(f"cost: ${agent.metrics().total_cost:f}\n")
+            print(f"{tickets[result.number]}\n    {shown}")
+        print(f"cost: ${agent.metrics().total_cost:f}")
     return 1 if left else 0
 
 

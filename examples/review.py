@@ -9,8 +9,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from holdfast import Holdfast
-from holdfast.teams import CodeReview
+from holdfast import CodeReviewSystem, Holdfast
 from holdfast.teams.review import Progress
 
 
@@ -22,7 +21,7 @@ def show(progress: Progress) -> None:
 
 async def main(path: Path) -> int:
     async with Holdfast() as hold:
-        review = await CodeReview(hold=hold, max_usd=1).run(path, progress=show)
+        review = await CodeReviewSystem(hold=hold, max_usd=1).run(path, progress=show)
     print(review.markdown())
     return 1 if review.at_least("high") else 0
 

@@ -1,6 +1,7 @@
 """Shared fixtures of the suite."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -11,6 +12,12 @@ pytest_plugins = ["tests.servers.fixtures"]
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.register_profile("explore", deadline=None, max_examples=2_000, print_blob=True)
 settings.load_profile("explore" if os.environ.get("HOLDFAST_EXPLORE") else "repeatable")
+
+# Whoever starts the suite in the background has these ignored, and every program that a test starts inherits it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

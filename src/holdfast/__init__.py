@@ -10,6 +10,7 @@ from holdfast.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from holdfast.agent.agent import ProductionAgent as ProductionAgent
+    from holdfast.agent.memory_agent import MemoryAgent as MemoryAgent
     from holdfast.agent.reply import Reply as Reply
     from holdfast.agent.series import BasicAgent as BasicAgent
     from holdfast.agent.series import ConversationalAgent as ConversationalAgent
@@ -21,11 +22,16 @@ if TYPE_CHECKING:
     from holdfast.errors import DeadlineExceeded as DeadlineExceeded
     from holdfast.errors import HoldfastError as HoldfastError
     from holdfast.errors import InputRejected as InputRejected
+    from holdfast.errors import NotAllowed as NotAllowed
     from holdfast.errors import RateLimited as RateLimited
     from holdfast.errors import Refused as Refused
+    from holdfast.errors import Stopped as Stopped
     from holdfast.errors import StoreUnavailable as StoreUnavailable
+    from holdfast.errors import StreamInterrupted as StreamInterrupted
+    from holdfast.errors import Unauthenticated as Unauthenticated
     from holdfast.errors import UnknownModel as UnknownModel
     from holdfast.errors import UpstreamError as UpstreamError
+    from holdfast.errors import UpstreamUnavailable as UpstreamUnavailable
     from holdfast.hold import Holdfast as Holdfast
     from holdfast.parts.breaker import CircuitBreaker as CircuitBreaker
     from holdfast.parts.budget import Budget as Budget
@@ -39,6 +45,7 @@ if TYPE_CHECKING:
     from holdfast.parts.route import Route as Route
     from holdfast.parts.validator import InputValidator as InputValidator
     from holdfast.settings import Settings as Settings
+    from holdfast.teams.review import CodeReviewSystem as CodeReviewSystem
     from holdfast.telemetry.logs import AgentLogger as AgentLogger
     from holdfast.wire.usage import Usage as Usage
 
@@ -50,6 +57,7 @@ _HOMES = {
     "Cache": "parts.cache",
     "CallNotPermitted": "errors",
     "CircuitBreaker": "parts.breaker",
+    "CodeReviewSystem": "teams.review",
     "ConfigError": "errors",
     "ConversationalAgent": "agent.series",
     "CostTracker": "parts.cost",
@@ -58,6 +66,8 @@ _HOMES = {
     "HoldfastError": "errors",
     "InputRejected": "errors",
     "InputValidator": "parts.validator",
+    "MemoryAgent": "agent.memory_agent",
+    "NotAllowed": "errors",
     "PriceBook": "parts.prices",
     "ProductionAgent": "agent.agent",
     "Quota": "parts.quota",
@@ -68,10 +78,14 @@ _HOMES = {
     "Retry": "parts.retry",
     "Route": "parts.route",
     "Settings": "settings",
+    "Stopped": "errors",
     "StoreUnavailable": "errors",
+    "StreamInterrupted": "errors",
     "ToolAgent": "agent.series",
+    "Unauthenticated": "errors",
     "UnknownModel": "errors",
     "UpstreamError": "errors",
+    "UpstreamUnavailable": "errors",
     "Usage": "wire.usage",
     "is_retryable": "parts.retry",
     "tool": "agent.tools",
@@ -85,6 +99,7 @@ __all__ = [
     "Cache",
     "CallNotPermitted",
     "CircuitBreaker",
+    "CodeReviewSystem",
     "ConfigError",
     "ConversationalAgent",
     "CostTracker",
@@ -93,6 +108,8 @@ __all__ = [
     "HoldfastError",
     "InputRejected",
     "InputValidator",
+    "MemoryAgent",
+    "NotAllowed",
     "PriceBook",
     "ProductionAgent",
     "Quota",
@@ -103,10 +120,14 @@ __all__ = [
     "Retry",
     "Route",
     "Settings",
+    "Stopped",
     "StoreUnavailable",
+    "StreamInterrupted",
     "ToolAgent",
+    "Unauthenticated",
     "UnknownModel",
     "UpstreamError",
+    "UpstreamUnavailable",
     "Usage",
     "is_retryable",
     "tool",

@@ -31,13 +31,18 @@ from holdfast.settings import Settings
 from holdfast.stations import Floor, Stations, build, price, redis_url
 from holdfast.stores.open import MEMORY, open_store
 from holdfast.stores.quotas import open_fleet
+from holdfast.telemetry.chronicle import Chronicle
 from holdfast.telemetry.feed import Feed
+from holdfast.telemetry.hearsay import EVERY as HEAR_EVERY
+from holdfast.telemetry.hearsay import Hearsay
+from holdfast.telemetry.history import History
 from holdfast.telemetry.pulse import Pulse
 from holdfast.telemetry.reporting import Reporting
 from holdfast.upstream.attempts import Attempts
 from holdfast.upstream.circuits import Circuits
 from holdfast.upstream.client import Client
 from holdfast.upstream.commit import EarlyCommit
+from holdfast.upstream.direct import DirectProbe
 from holdfast.upstream.fallback import with_fallback
 from holdfast.upstream.gates import Gates
 from holdfast.upstream.notice import Notices
@@ -75,6 +80,9 @@ class Runtime:
     pulse: Pulse
     alerting: Alerting
     reporting: Reporting
+    history: History
+    chronicle: Chronicle
+    probe: DirectProbe
     new_id: Callable[[], str]
     dear: Opened | None = None
 
@@ -191,7 +199,7 @@ def assemble(
     ears = _ears(settings, prices, clock, observe)
     fleet = open_fleet(redis_url(settings), clock=clock, workers=settings.fleet.workers, observe=ears.observe)
     way = traced(client or connect, ears.reporting.tracing.outgoing)
-    inner = inner_ring(settings, way, clock, dice or random.SystemRandom(), ears.observe, fleet)
+    inner = inner_ring(settings, way, clock, dice or random.Random(), ears.observe, fleet)
     ears.reporting.metrics.vitals = partial(vitals, inner.ring)
     is_shared = ledger is None and settings.store_url != MEMORY
     suspicion = Suspicion(config=settings.screen)
@@ -218,7 +226,10 @@ def assemble(
 def _opened(floor: Floor, ears: "_Ears", ring: Attempts) -> Runtime:
     """The pipeline on that floor, ready for calls."""
     settings, clock, store = floor.settings, floor.clock, floor.store
-    stations = build(floor)
+    probe = DirectProbe(ring.upstreams, settings.models.small, clock)
+    stations = build(_in_company(floor, ears.pulse, probe))
+    ears.reporting.metrics.instruments.recordings_lost = lambda: stations.recorder.lost
+    ears.alerts.signals.add_gauge(lambda: stations.recorder.lost)
     send = _send(settings, ring, floor.suspicion, clock, ears.observe)
     guards = (ears.reporting.tracing.guard, *stations.guards)
     return Runtime(
@@ -236,9 +247,25 @@ def _opened(floor: Floor, ears: "_Ears", ring: Attempts) -> Runtime:
         pulse=ears.pulse,
         alerting=ears.alerts.open(ears.pulse.verdict, store, lambda: stations.watch.entries(SILENCE)),
         reporting=ears.reporting,
+        history=ears.history,
+        chronicle=ears.chronicle,
+        probe=probe,
         new_id=new_request_id,
         dear=floor.dear,
     )
+
+
+def _in_company(floor: Floor, pulse: Pulse, probe: DirectProbe) -> Floor:
+    """The same floor for a worker whose store others may share: it hears of their calls, and looks after bad news."""
+    if not floor.is_shared:
+        return floor
+
+    async def look_after() -> None:
+        if not pulse.verdict().is_ok:
+            await probe.ask()
+
+    hearsay = Hearsay(floor.store, pulse, floor.clock)
+    return replace(floor, chores=(*floor.chores, (HEAR_EVERY, hearsay.listen), (HEAR_EVERY, look_after)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,18 +276,23 @@ class _Ears:
     pulse: Pulse
     alerts: Prepared
     reporting: Reporting
+    history: History
+    chronicle: Chronicle
     observe: Observer
 
 
 def _ears(settings: Settings, prices: PriceBook, clock: Clock, observe: Observer) -> _Ears:
     feed, pulse, alerts = Feed(), Pulse(clock), prepared(settings, clock)
+    history, chronicle = History(clock), Chronicle(clock)
     reporting = Reporting.of(_named(settings, prices), clock)
     return _Ears(
         feed=feed,
         pulse=pulse,
         alerts=alerts,
         reporting=reporting,
-        observe=together(feed, pulse, alerts.signals, reporting, observe),
+        history=history,
+        chronicle=chronicle,
+        observe=together(feed, pulse, alerts.signals, reporting, history, chronicle, observe),
     )
 
 
@@ -269,8 +301,11 @@ def _send(
 ) -> Recorded:
     """The way to an answer behind all guards, and what is done to it on its way out."""
     answers = looked_through(with_fallback(ring, settings.fallback, clock), settings.output, observe)
-    send = Notices(send=gated(answers, settings.tools, clock, suspicion.is_attack, observe))
-    return Recorded(send=EarlyCommit(send=send, after=settings.timeouts.commit_after))
+    send = Notices(
+        send=gated(answers, settings.tools, clock, suspicion.is_attack, observe, settings.screen.max_examined)
+    )
+    waits = settings.timeouts
+    return Recorded(send=EarlyCommit(send=send, after=waits.commit_after, every=waits.ping_every))
 
 
 def new_request_id() -> str:

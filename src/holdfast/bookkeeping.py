@@ -77,9 +77,16 @@ class Bookkeeper:
             return tuple(lost)
         return (*lost, self._answered(call, outcome))
 
-    def call(self, call: Call, outcome: Outcome, *, duration_ms: float) -> CallRecord:
-        """The call as a whole: its cost is that of its attempts."""
-        attempts = self.attempts(call, outcome)
+    def call(
+        self,
+        call: Call,
+        outcome: Outcome,
+        *,
+        duration_ms: float,
+        attempts: Sequence[AttemptRecord] | None = None,
+    ) -> CallRecord:
+        """The call as a whole: its cost is that of its `attempts`, which are priced here if they were not before."""
+        attempts = self.attempts(call, outcome) if attempts is None else attempts
         costs = [attempt.cost_pico for attempt in attempts]
         story, ended = story_of(call, outcome, attempts), ended_of(call, outcome)
         return CallRecord(

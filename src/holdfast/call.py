@@ -155,23 +155,27 @@ class OwnTools:
         doubted: told of each call that is not seen to be the user's wish: its id, and why.
         acting: names of tools that do something, whatever they are called.
         reading: names of those that do not.
+        waits: whether no call goes out before `doubted` has heard of it, where calls may be held.
     """
 
     doubted: Callable[[str, Sentence], None]
     acting: frozenset[str] = frozenset()
     reading: frozenset[str] = frozenset()
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnLimits:
     """Budgets and quotas, by name, that a call brings along besides those of the settings.
 
-    `crossed` is told, once in a window, when a part of one of its budgets has been reached.
+    `crossed` is told, once in a window, when a part of one of its budgets has been reached; `cure` says how
+    to get larger ones.
     """
 
     budgets: Mapping[str, BudgetConfig] = field(default_factory=dict[str, BudgetConfig])
     quotas: Mapping[str, QuotaConfig] = field(default_factory=dict[str, QuotaConfig])
     crossed: Callable[[Crossing], None] | None = None
+    cure: Sentence | None = None
 
     def tell(self, crossing: Crossing) -> None:
         """Tell of a threshold, if it is one of these budgets."""

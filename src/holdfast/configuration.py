@@ -168,7 +168,7 @@ class Reader:
         try:
             return msgspec.convert(value, hint, strict=strict)
         except msgspec.ValidationError:
-            self._note("HF113", key, _wrong(key, _expected(hint), _kind_of(value)))
+            self._note("HF113", key, _wrong(key, expected(hint), _kind_of(value)))
             return MISSED
 
     def _names(self, key: Key) -> list[str]:
@@ -300,20 +300,20 @@ _KINDS: dict[object, Sentence] = {
 }
 
 
-def _expected(hint: Any) -> Sentence:
+def expected(hint: Any) -> Sentence:
     """What a setting takes, in words."""
     kind = _required(hint)
     if kind is not hint:
-        inner = _expected(kind)
+        inner = expected(kind)
         return Sentence(f'{inner.en} or "none"', ko=f'{inner.ko} 또는 "none"')
     if get_origin(hint) is Literal:
         words = ", ".join(f'"{word}"' for word in get_args(hint))
         return Sentence(f"one of {words}", ko=f"{words} 중 하나")
     if get_origin(hint) is Mapping:
-        inner = _expected(get_args(hint)[1])
+        inner = expected(get_args(hint)[1])
         return Sentence(f"a table of {inner.en}", ko=f"테이블({inner.ko})")
     if get_origin(hint) is tuple:
-        inner = _expected(get_args(hint)[0])
+        inner = expected(get_args(hint)[0])
         return Sentence(f"a list of {inner.en}", ko=f"목록({inner.ko})")
     return _KINDS[hint]
 

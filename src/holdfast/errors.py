@@ -193,7 +193,7 @@ class UpstreamUnavailable(UpstreamError):
 
     error_code = "holdfast_upstream_unavailable"
     default_status = 503
-    error_type = "overloaded_error"
+    error_type = "api_error"  # what is called overloaded Claude Code sends ten times more, whatever we say
 
 
 class DeadlineExceeded(UpstreamError):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
+from holdfast.policy.chunk_times import ChunkCounts
 from holdfast.policy.holds import NANO, Crossing
 from holdfast.policy.money import dollars, plain
 from holdfast.policy.request_filter import Filterable
@@ -58,7 +59,7 @@ class AttemptEnded:
         kind: `answered`, `abandoned`, `cut` for a stream that broke while it was released, or as `AttemptFailed`.
         blame: whose doing a failure was; `None` for an attempt that did not fail.
         status: of its answer; of an error inside a stream the one it would have had.
-        first_ms: when its first content, or its whole answer, was there; `None` if that never came.
+        first_ms, chunks: when its first content, or whole answer, was there, and how the rest came, or `None`.
     """
 
     request_id: str
@@ -70,6 +71,7 @@ class AttemptEnded:
     blame: str | None
     duration_ms: float
     first_ms: float | None
+    chunks: ChunkCounts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,8 @@ def identified(principal: Principal, headers: Headers) -> Principal:
     return replace(
         principal,
         user=_name(get(headers, "x-holdfast-user")) or principal.user,
-        run=_name(get(headers, "x-claude-code-session-id") or get(headers, "x-holdfast-run"))
+        # What somebody has written there on purpose goes before what Claude Code always sends.
+        run=_name(get(headers, "x-holdfast-run") or get(headers, "x-claude-code-session-id"))
         or principal.run,
         agent=_name(get(headers, "x-claude-code-agent-id")) or principal.agent,
         parent=_name(get(headers, "x-claude-code-parent-agent-id")) or principal.parent,
@@ -57,7 +58,9 @@ def named(value: str | None) -> str | None:
     of them must hold for the other. No database keeps a NUL, and a call that cannot be written down is not paid.
     What has the shape of a key gets another name, which tells it from others and cannot be used.
     """
-    shown = normalize("NFC", sanitize(value or "", collapse_whitespace=True))
+    if not value:
+        return None
+    shown = normalize("NFC", sanitize(value, collapse_whitespace=True))
     return harmless(shown[: 4 * LONGEST])[:LONGEST].rstrip() or None
 
 

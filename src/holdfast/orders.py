@@ -20,7 +20,9 @@ STARTER = "starter"
 """The budget of a gateway that was given none; it makes way for any other."""
 BUDGET, APPROVAL, STOP, KEY, SILENCE = "budget", "approval", "stop", "key", "silence"
 T = TypeVar("T")
-KINDS = (BUDGET, APPROVAL, STOP, KEY, SILENCE, PIN, RECORDING)
+CONSOLE = "console"
+"""Logins to the console that are used up or over, so that every worker knows it."""
+KINDS = (BUDGET, APPROVAL, STOP, KEY, SILENCE, PIN, RECORDING, CONSOLE)
 
 
 class Orders:

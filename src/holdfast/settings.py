@@ -20,9 +20,11 @@ from holdfast.policy.alert_rules import AlertsConfig
 from holdfast.policy.breaker import BreakerConfig
 from holdfast.policy.budget import BudgetConfig
 from holdfast.policy.caching import CacheConfig
+from holdfast.policy.console import ConsoleConfig
 from holdfast.policy.fairness import FairnessConfig
 from holdfast.policy.fallback import FallbackConfig
 from holdfast.policy.gate import GateConfig
+from holdfast.policy.gateway import GatewayConfig as GatewayConfig
 from holdfast.policy.money import pico
 from holdfast.policy.output import OutputConfig
 from holdfast.policy.pricing import PricingConfig
@@ -51,22 +53,6 @@ SHORTHANDS = {
     UPSTREAM: ("upstreams", "default", "url"),
 }
 FILE_NAME = "holdfast.toml"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayConfig:
-    """Where the gateway listens and what it takes; times in seconds, sizes in bytes."""
-
-    host: str = "127.0.0.1"
-    port: int = 4180
-    max_body: int = 32 * 1024 * 1024
-    drain_timeout: float = 30.0
-
-    def __post_init__(self) -> None:
-        _check("host", bool(self.host.strip()), "an address to listen on", "받을 주소여야")
-        _check("port", 0 <= self.port <= 65535, "from 0 to 65535; 0 takes any free one", "0~65535 범위여야")
-        _check("max_body", self.max_body >= 1, "1 byte or more", "1바이트 이상이어야")
-        _check("drain_timeout", 0 <= self.drain_timeout < inf, "0 seconds or more", "0초 이상이어야")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,17 +97,21 @@ class FleetConfig:
 class TimeoutsConfig:
     """How long a call may take, in seconds.
 
-    `commit_after`: a stream without content for so long is begun with pings, so that the client stays.
+    `commit_after`: a stream without content for so long is begun with pings, so that the client stays, and then
+    pinged every `ping_every`.
     """
 
     deadline: float = 600.0
     connect: float = 10.0
     stall: float = 90.0
     commit_after: float = 10.0
+    ping_every: float = 10.0
 
     def __post_init__(self) -> None:
-        for key in ("deadline", "connect", "stall", "commit_after"):
+        for key in ("deadline", "connect", "stall", "commit_after", "ping_every"):
             check_time(key, getattr(self, key))
+        # Claude Code gives a stream up after 300 seconds without a byte.
+        _check("ping_every", self.ping_every <= 240, "240 seconds at most", "240초 이하여야")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +156,7 @@ class Settings:
     recorder: RecorderConfig = field(default_factory=RecorderConfig)
     route: RouteConfig = field(default_factory=RouteConfig)
     cache: CacheConfig = field(default_factory=CacheConfig)
+    console: ConsoleConfig = field(default_factory=ConsoleConfig)
     origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin], compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -253,12 +244,18 @@ def _nested(environment: Mapping[str, str], table: Mapping[str, Any]) -> dict[Ke
     if language := environment.get("HOLDFAST_LANG"):
         found["language",] = ("HOLDFAST_LANG", preferred({"LANG": language}))
     for name, key in SHORTHANDS.items():
-        if text := environment.get(name, "").strip():
+        if text := _given(name, environment):
             found[key] = (name, text)
     for name, text in environment.items():
         if name.startswith(PREFIX):
             found[_as_written(name.removeprefix(PREFIX).lower().split("__"), table)] = (name, text)
     return found
+
+
+def _given(name: str, environment: Mapping[str, str]) -> str:
+    """What a variable holds, or the file that it names with `_FILE`."""
+    path = environment.get(f"{name}_FILE", "").strip()
+    return environment.get(name, "").strip() or (_text(Path(path).expanduser()).strip() if path else "")
 
 
 def _as_written(path: list[str], table: Mapping[str, Any]) -> Key:

@@ -296,22 +296,15 @@ def _sweeping(floor: Floor, spool: Spool | None) -> Callable[[], Awaitable[None]
         try:
             # First what is known of an attempt, then what is presumed of those that nobody knows about.
             brought = () if spool is None else await spool.bring(floor.store)
-            overdue = await _overdue(floor)
-            crossings = (*brought, *await floor.store.sweep())
+            swept = await floor.store.sweep()
         except StoreUnavailable:
             return  # who is lost stays lost, and what waits goes on waiting: the next round finds it
-        if overdue:
-            floor.observe(HoldsExpired(count=overdue))
-        for crossing in crossings:
+        if swept.expired:
+            floor.observe(HoldsExpired(count=swept.expired))
+        for crossing in (*brought, *swept.crossings):
             floor.observe(BudgetAlerted.of(crossing))
 
     return sweep
-
-
-async def _overdue(floor: Floor) -> int:
-    """How many holds a sweep will find overdue, by this worker's clock: good enough for a count."""
-    now = floor.clock.now().timestamp()
-    return sum(hold.lease_until <= now for hold in await floor.store.held())
 
 
 def _pruning(floor: Floor, recorder: Recorder) -> Callable[[], Awaitable[None]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from holdfast import ConfigError, Holdfast, ProductionAgent
+from holdfast import ConfigError, Holdfast, InputRejected, ProductionAgent
 from holdfast.errors import KeyMissing
 from holdfast.simulator import Fault, Status
 from holdfast.simulator.server import RunningSimulator
@@ -21,6 +21,23 @@ from tests.agent.conftest import World
         ({"language": "fr"}, "language"),
         ({"fallback": 42}, "fallback"),
         ({"upstream": "nonsense"}, "nonsense"),
+        ({"upstream": 5}, "upstream"),
+        ({"model": 5}, "model"),
+        ({"system": ["x"]}, "system"),
+        ({"name": 5}, "name"),
+        ({"tools": print}, "tools"),
+        ({"memory": True}, r"Memory\(\)"),
+        ({"budget": 5}, r"Budget\(5"),
+        ({"quota": 20}, r"Quota\(20"),
+        ({"cache": True}, r"Cache\(ttl"),
+        ({"route": "small"}, r"Route\(\)"),
+        ({"limits": {"turns": 3}}, r"LoopLimits\(turns"),
+        ({"approve": True}, "approve"),
+        ({"max_tokens": True}, "max_tokens"),
+        ({"max_retries": "3"}, "max_retries"),
+        ({"context_tokens": "many" * 50}, "context_tokens is 'manymany.*…: give"),
+        ({"sessions": None}, "sessions"),
+        ({"hold": "x"}, "Holdfast"),
         ({"upstream": "https://api.anthropic.com/v1"}, "without /v1"),
     ],
 )
@@ -29,6 +46,44 @@ def test_options_without_sense_are_refused_by_name(options: dict[str, Any], name
         ProductionAgent(**options)
 
     assert caught.value.say("ko") != caught.value.say("en")
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (None, "message must be str"),
+        (b"Hello", "message must be str"),
+        ({"role": "user"}, "message must be str"),
+        (["Hello"], "a content block must be a mapping, not str"),
+    ],
+)
+async def test_what_is_no_message_is_a_type_error(
+    world: World, hold: Holdfast, message: Any, said: str
+) -> None:
+    with pytest.raises(TypeError, match=said):
+        await hold.agent().chat(message)
+
+    assert world.bodies() == []
+
+
+async def test_an_empty_message_is_refused_and_never_sent(world: World, hold: Holdfast) -> None:
+    for message in ("", " ", [], [{"type": "text", "text": "\x00"}]):
+        with pytest.raises(InputRejected, match="empty"):
+            await hold.agent(fallback=None).chat(message)
+
+    assert world.bodies() == []
+
+
+@pytest.mark.parametrize("names", [{"user": 5}, {"conversation": 5}])
+async def test_a_name_that_is_no_text_is_a_type_error(hold: Holdfast, names: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="must be str, not int"):
+        await hold.agent().chat("Hello", **names)
+
+
+async def test_decisions_that_name_no_call_are_a_type_error(hold: Holdfast) -> None:
+    decisions: Any = True
+    with pytest.raises(TypeError, match="ids of calls"):
+        await hold.agent().resume("c", decisions)
 
 
 def test_an_unknown_option_is_a_type_error(hold: Holdfast) -> None:

@@ -126,3 +126,13 @@ def test_every_answer_is_there_in_korean(holdfast: Holdfast, monkeypatch: pytest
     assert "지금 한 번만" in made.err
     assert "이전 키는" in rotated.err
     assert "시간 길이가 아닙니다" in wrong.err
+
+
+def test_a_key_is_made_with_limits_that_are_checked_at_once(holdfast: Holdfast) -> None:
+    limits = ("--rpm", "60", "--tpm", "100000", "--usd-per-day", "2.50")
+    made = json.loads(holdfast("keys", "create", "alice", "--json", *limits).out)
+    (facts,) = listed(holdfast)
+    assert made["limits"] == facts["limits"] == {"rpm": 60, "tpm": 100_000, "usd_per_day": "2.50"}
+    for wrong in (("--rpm", "0"), ("--usd-per-day", "-1"), ("--usd-per-day", "much")):
+        assert holdfast("keys", "create", "bob", *wrong).code != 0
+    assert len(listed(holdfast)) == 1

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from holdfast.cli.main import COMMANDS, exit_code
+from holdfast.cli.commands import COMMANDS
+from holdfast.cli.main import exit_code
 from holdfast.errors import (
     BudgetExhausted,
     CallNotPermitted,
@@ -135,3 +136,11 @@ def test_the_module_runs_like_the_command(holdfast: Callable[..., object]) -> No
     )
 
     assert __version__ in done.stdout
+
+
+@pytest.mark.parametrize("command", ["redact <&-", "rule holdfast_stopped >&-", "rule holdfast_stopped 2>&-"])
+def test_a_closed_standard_stream_is_no_crash(command: str) -> None:
+    line = f"{sys.executable} -m holdfast {command}"
+    ended = subprocess.run(["sh", "-c", line], input=b"", capture_output=True, check=False)
+    assert ended.returncode == 0
+    assert b"Traceback" not in ended.stderr

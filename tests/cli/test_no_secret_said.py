@@ -9,7 +9,8 @@ import click
 import pytest
 
 from holdfast.cli import crash, spend
-from holdfast.cli.main import COMMANDS, LazyGroup, cli
+from holdfast.cli.commands import COMMANDS
+from holdfast.cli.main import LazyGroup, cli
 from holdfast.policy.masking_names import words
 from tests.cli.conftest import Holdfast
 
@@ -17,6 +18,7 @@ SECRET = ("key", "keys", "token", "tokens", "secret", "secrets", "password", "pa
 NAMED = {
     "--key": "the name of a key, never the key",
     "--scope": "what a key is for",
+    "--tls-key": "the path of a file",
     "--input-tokens": "a number",
     "--max-tokens": "a number",
     "--output-tokens": "a number",

@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from holdfast.cli.remote import server
 from holdfast.clock import SystemClock
 from holdfast.errors import ConfigError
+from holdfast.policy.routing import UpstreamConfig
+from holdfast.settings import StoreConfig
 from holdfast.simulator import Fault, Status
 from holdfast.simulator.server import RunningSimulator
 from tests.cli.conftest import Holdfast
@@ -60,6 +64,64 @@ def test_an_overloaded_claude_is_said_to_be_and_ends_with_seven(
     assert evidence[0].strip() == (
         "Who failed in the last 60 s: client 0, us 0, account 0, network 0, Claude 9; 0 of 9 attempts good."
     )
+
+
+@pytest.mark.requirement("verdict:probe")
+def test_while_something_is_wrong_it_says_what_a_direct_probe_finds_and_what_holdfast_takes(
+    holdfast: Holdfast, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOLDFAST_ADMIN_TOKEN", TOKEN)
+    monkeypatch.setenv("A_KEY", "sk-ant-of-the-tests")
+    settings = quick_settings(simulator)
+    upstreams = {"simulator": UpstreamConfig(url=simulator.url, key_env="A_KEY")}
+    with serving(simulator, replace(settings, upstreams=upstreams)) as running:
+        monkeypatch.setenv("HOLDFAST_URL", running.url)
+        assert json.loads(holdfast("status", "--json").out)["probe"] is None
+        running.simulator.simulator.fault(Fault(Status(529), times=None))
+        for _ in range(3):
+            ask(running.url, QUESTION)
+        running.records()
+        facts = json.loads(holdfast("status", "--json").out)
+    probe, said = facts["probe"], [line["en"] for line in facts["evidence"]]
+    assert (probe["upstream"], probe["ok"], probe["mark"]) == ("simulator", True, "200")
+    assert any(
+        line.startswith("A direct probe of simulator (count_tokens, free) succeeds in ") for line in said
+    )
+    assert any(line.startswith("Holdfast's own overhead: p95 ") for line in said)
+    assert facts["overhead_p95_ms"] > 0
+    assert facts["lost"] == {"log_lines": 0, "spans": 0, "recordings": 0, "alerts": 0}
+
+
+def test_recordings_that_were_lost_show_in_the_status_and_in_the_metrics(
+    holdfast: Holdfast, gateway: RunningGateway
+) -> None:
+    gateway.hold.runtime.stations.recorder.lost = 2
+    ended = holdfast("status")
+    assert "Lost since this worker began: 2 recordings." in ended.out
+    scraped = ask(gateway.url, method="GET", path="/metrics")
+    assert b"holdfast_recordings_lost_total 2.0" in scraped.body
+
+
+def test_a_worker_that_had_no_call_tells_of_the_outage_that_another_worker_has_seen(
+    holdfast: Holdfast, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOLDFAST_ADMIN_TOKEN", TOKEN)
+    monkeypatch.setattr("holdfast.assembly.HEAR_EVERY", 0.1)
+    settings = replace(quick_settings(simulator), store=StoreConfig(url=f"sqlite:///{tmp_path / 'h.db'}"))
+    with serving(simulator, settings) as busy, serving(simulator, settings) as idle:
+        simulator.simulator.fault(Fault(Status(529), times=None))
+        for _ in range(4):
+            assert ask(busy.url, QUESTION).status == 529
+        busy.records()
+        monkeypatch.setenv("HOLDFAST_URL", idle.url)
+        found = holdfast("status")
+        for _ in range(40):
+            if "4 of 4 calls" in found.out:
+                break
+            SystemClock().block(0.25)
+            found = holdfast("status")
+    assert "Claude is overloaded (529 on 12 of the last 12 attempts" in found.out
+    assert "4 of 4 calls ended in an error for their user." in found.out
 
 
 def test_it_speaks_korean(

@@ -126,6 +126,6 @@ def test_every_answer_is_there_in_korean(holdfast: Holdfast, monkeypatch: pytest
     told = holdfast("stop", "everything", "--for", "1h")
     ended = holdfast("resume", "everything")
 
-    assert none.err == "중지된 것이 없습니다.\n"
+    assert none.err == "정지된 것이 없습니다.\n"
     assert "모든 호출을" in told.err
     assert "재개했습니다" in ended.err

@@ -23,5 +23,15 @@ def test_the_page_of_an_alert_says_what_it_means_and_what_to_do(alert: str, page
 
 
 def test_the_index_lists_every_page() -> None:
-    index = (ROOT / "docs" / "operations" / "README.md").read_text("utf-8")
-    assert sorted(re.findall(r"\]\(([\w-]+\.md)\)", index)) == sorted(Path(page).name for _, page in PAGES)
+    for folder in ("docs/operations", "docs/ko/operations"):
+        index = (ROOT / folder / "README.md").read_text("utf-8")
+        listed = re.findall(r"^\| `(\w+)` \| \[[^\]]+\]\(([\w-]+\.md)\) \|$", index, re.MULTILINE)
+        assert sorted(listed) == sorted((alert, Path(page).name) for alert, page in PAGES)
+
+
+@pytest.mark.parametrize(("alert", "page"), PAGES)
+def test_the_korean_page_of_an_alert_says_it_too(alert: str, page: str) -> None:
+    text = (ROOT / "docs" / "ko" / "operations" / Path(page).name).read_text("utf-8")
+    assert f"알림: `{alert}`" in text
+    for part in ("## 뜻", "## 확인", "## 조치", "## 끝나는 때"):
+        assert part in text

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from holdfast.assembly import Runtime, assemble
 from holdfast.cli.listening import listen
+from holdfast.console.tickets import Tickets
 from holdfast.events import Event, Observer
 from holdfast.gateway.app import Gateway
 from holdfast.gateway.server import GatewayServer, Patience
@@ -107,6 +108,7 @@ def serving(
     http: type[asyncio.Protocol] = AutoHTTPProtocol,
     opened: Callable[[Settings, Observer], Runtime] | None = None,
     patience: Patience | None = None,
+    tickets: Tickets | None = None,
 ) -> Generator[RunningGateway]:
     """Run a gateway until the block ends, on what `opened` makes of the settings."""
     events: list[Event] = []
@@ -114,9 +116,9 @@ def serving(
     gateway = RunningGateway(simulator, Holdfast(settings, observe=events.append, runtime=runtime), events)
     listener = listen("127.0.0.1", 0)
     gateway.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    gateway.app = gateway.hold.asgi()
+    gateway.app = gateway.hold.asgi(tickets=tickets)
     drain = settings.gateway.drain_timeout
-    server = _Server(gateway.app, drain_timeout=drain, http=http, patience=patience)
+    server = _Server(gateway.app, drain_timeout=drain, http=http, patience=patience, config=settings.gateway)
     thread = threading.Thread(target=gateway.run, args=(server, listener), daemon=True)
 
     def stop() -> None:

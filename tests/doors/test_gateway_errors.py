@@ -140,11 +140,11 @@ def test_an_upstream_that_is_not_there_is_an_error_of_the_api(simulator: Running
     simulator.stop()
     with serving(simulator, settings) as gateway:
         answer = ask(gateway.url, QUESTION)
-        assert (answer.status, answer.error_type) == (503, "overloaded_error")
+        assert (answer.status, answer.error_type) == (503, "api_error")
         assert answer.headers["x-holdfast-attempts"] == "3"
         for method, path in (("GET", "/v1/models"), ("POST", "/v1/messages/count_tokens")):
             answer = ask(gateway.url, QUESTION, method=method, path=path)
-            assert (answer.status, answer.error_type) == (503, "overloaded_error")
+            assert (answer.status, answer.error_type) == (503, "api_error")
             assert answer.headers["x-holdfast-outcome"] == "failed"
         assert simulator.url.removeprefix("http://") not in answer.body.decode()
 

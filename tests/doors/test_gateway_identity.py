@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
 from holdfast.operations.desk import Desk
-from holdfast.operations.keys import NewKey, create, revoke
+from holdfast.operations.keys import NewKey, create, revoke, rotate
+from holdfast.policy.keys import KeyLimits
 from holdfast.policy.routing import UpstreamConfig
 from holdfast.settings import StoreConfig
 from holdfast.simulator.server import RunningSimulator
@@ -121,3 +124,27 @@ def test_a_revoked_key_opens_nothing_within_a_second(gateway: RunningGateway) ->
     operate(gateway, lambda desk: revoke(desk, "ci"))
     eventually(lambda: said(gateway, secret).status == 401)
     assert said(gateway, "local").status == 401
+
+
+def test_a_key_may_spend_so_much_a_day_and_hears_whom_to_ask_for_more(gateway: RunningGateway) -> None:
+    secret = issue(gateway, NewKey(name="ci", limits=KeyLimits(usd_per_day=Decimal("0.0001"))))
+    other = operate(gateway, lambda desk: create(desk, NewKey(name="other"))).secret
+    refused = said(gateway, secret)
+    assert (refused.status, refused.error_type) == (429, "rate_limit_error")
+    assert refused.headers["x-should-retry"] == "false"
+    assert "ask an operator" in refused.json["error"]["message"]
+    eventually(lambda: said(gateway, other).status == 200)
+
+
+def test_a_key_and_the_one_that_follows_it_share_their_rate_and_both_open_meanwhile(
+    gateway: RunningGateway,
+) -> None:
+    old = issue(gateway, NewKey(name="ci", limits=KeyLimits(rpm=2)))
+    new = operate(gateway, lambda desk: rotate(desk, "ci", overlap=timedelta(hours=24))).secret
+    models = {"method": "GET", "path": "/v1/models"}
+    eventually(lambda: ask(gateway.url, **models, headers={"x-api-key": new}).status == 200)
+    assert said(gateway, old).status == 200
+    assert said(gateway, new).status == 200
+    refused = said(gateway, old)
+    assert (refused.status, refused.headers["x-should-retry"]) == (429, "true")
+    assert float(refused.headers["retry-after"]) > 0

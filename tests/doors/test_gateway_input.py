@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Mapping
 
 import pytest
@@ -126,11 +127,43 @@ def test_json_by_any_of_its_names_is_taken(gateway: RunningGateway) -> None:
         assert ask(gateway.url, QUESTION, headers={"content-type": kind}).status == 200
 
 
-def test_a_compressed_body_gets_the_apis_own_error(gateway: RunningGateway) -> None:
-    packed = gzip.compress(json.dumps(QUESTION).encode())
-    answer = refused(gateway, packed, {"content-encoding": "gzip"})
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate"])
+def test_a_compressed_body_is_taken_apart_and_sent_on_plain(gateway: RunningGateway, coding: str) -> None:
+    said = json.dumps({**QUESTION, "system": "x" * 100_000}).encode()
+    packed = zlib.compress(said) if coding == "deflate" else gzip.compress(said)
+    assert ask(gateway.url, packed, headers={"content-encoding": coding}).status == 200
+    (sent,) = gateway.simulator.simulator.requests
+    assert sent.body == said
+    assert "content-encoding" not in dict(sent.headers)
+
+
+def test_a_body_in_several_compressed_pieces_is_read_to_its_end(gateway: RunningGateway) -> None:
+    said = json.dumps(QUESTION).encode()
+    packed = gzip.compress(said[:20]) + gzip.compress(said[20:])
+    assert ask(gateway.url, packed, headers={"content-encoding": "gzip"}).status == 200
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "nothing"])
+def test_a_coding_that_nobody_here_knows_gets_the_apis_own_error(
+    gateway: RunningGateway, coding: str
+) -> None:
+    answer = refused(gateway, json.dumps(QUESTION).encode(), {"content-encoding": coding})
     assert (answer.status, answer.error_type) == (400, "invalid_request_error")
     assert "content-encoding" in answer.json["error"]["message"]
+
+
+def test_a_body_that_is_not_compressed_as_it_says_gets_the_apis_own_error(gateway: RunningGateway) -> None:
+    packed = gzip.compress(json.dumps(QUESTION).encode())
+    for broken in (json.dumps(QUESTION).encode(), packed[:-10], packed + b"junk"):
+        answer = refused(gateway, broken, {"content-encoding": "gzip"})
+        assert (answer.status, answer.error_type) == (400, "invalid_request_error")
+
+
+@pytest.mark.requirement("gateway:compressed")
+def test_a_bomb_is_refused_before_it_is_taken_apart(gateway: RunningGateway) -> None:
+    bomb = gzip.compress(b"x" * (LIMIT + 1))
+    answer = refused(gateway, bomb, {"content-encoding": "gzip"})
+    assert (answer.status, answer.error_type) == (413, "request_too_large")
 
 
 @pytest.mark.requirement("input:too-large")

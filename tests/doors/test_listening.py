@@ -70,3 +70,6 @@ def test_only_loopback_is_safe_without_keys() -> None:
 def test_an_address_of_ip_6_is_written_in_brackets() -> None:
     assert url("::1", 4180) == "http://[::1]:4180"
     assert url("127.0.0.1", 4180) == "http://127.0.0.1:4180"
+    # What stands for every address can be listened on, not asked.
+    assert url("0.0.0.0", 4180) == "http://127.0.0.1:4180"
+    assert url("::", 4180, tls=True) == "https://[::1]:4180"

@@ -15,7 +15,7 @@ from holdfast.parts.suspicion import Suspicion
 from holdfast.parts.validator import InputValidator
 from holdfast.policy.screening import ScreenConfig
 from holdfast.policy.taint import TaintConfig
-from holdfast.wire.fence import fenced
+from holdfast.wire.fence import fenced, unfenced
 from holdfast.wire.messages import read_request
 from tests.upstream.scripted import a_call
 
@@ -107,3 +107,60 @@ async def test_the_results_of_a_client_that_has_left_are_read_no_further() -> No
     goes_on.set()
     await asyncio.get_running_loop().shutdown_default_executor()
     assert [text[0] for text in seen] == ["a"]
+
+
+def bounded(most: int, seen: list[str] | None = None, **config: Any) -> FenceGuard:
+    read = [] if seen is None else seen
+
+    def detect(text: str) -> float:
+        read.append(text)
+        return 0.6 if "ATTACK" in text else 0.0
+
+    suspicion = Suspicion(
+        config=ScreenConfig(max_examined=most, **config), validator=InputValidator(detector=detect)
+    )
+    return FenceGuard(config=TaintConfig(), suspicion=suspicion)
+
+
+@pytest.mark.requirement("taint:bounded")
+async def test_of_many_results_only_so_much_is_read_and_the_others_are_fenced_unread() -> None:
+    seen: list[str] = []
+    results = [f"{number:02d} " + "plain words " * 400 for number in range(40)]
+    call = talk(*results)
+    most = 5 * len(results[0])
+    step = await bounded(most, seen)(call)
+    assert sum(map(len, set(seen))) <= most
+    shown = contents(step.call)
+    assert shown[:5] == results[:5]
+    assert all("too much of it for anybody to look through" in one for one in shown[5:])
+    assert [unfenced(one) for one in shown[5:]] == results[5:]
+    (note,) = call.tally.notes
+    assert (len(note.examined), {one.reason for one in note.skipped}, len(note.skipped)) == (
+        5,
+        {"too_much"},
+        35,
+    )
+    assert (note.is_complete, note.findings) == (False, ("fenced",))
+
+
+async def test_what_was_fenced_unread_stays_so_and_what_was_not_stays_as_it_was() -> None:
+    results = ["a" * 60, "b" * 60, "c" * 60]
+    for guarding in (bounded(130), bounded(130)):
+        first = contents((await guarding(talk(*results))).call)
+        later = contents((await guarding(talk(*results, "d" * 10, "ATTACK"))).call)
+        assert later[:3] == first
+        assert first[:2] == results[:2]
+        assert all("<<<" in one for one in later[2:])
+
+
+async def test_a_result_beyond_all_bounds_is_fenced_and_those_beside_it_are_read() -> None:
+    seen: list[str] = []
+    shown = contents((await bounded(100, seen)(talk("x" * 101, "fine", "ATTACK"))).call)
+    assert shown[1:] == ["fine", fenced("ATTACK")]
+    assert shown[0].startswith("<<<")
+    assert set(seen) == {"fine", "ATTACK"}
+
+
+async def test_where_nobody_screens_tools_nothing_is_fenced_for_its_length() -> None:
+    call = talk("x" * 500)
+    assert (await bounded(100, channels=("user",))(call)).call is call

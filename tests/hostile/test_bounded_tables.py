@@ -16,7 +16,7 @@ from holdfast.errors import HoldfastError
 from holdfast.events import Event, Observer, ToolChanged, unobserved
 from holdfast.guards import pins
 from holdfast.parts.verdicts import Verdicts
-from holdfast.policy import expectation
+from holdfast.policy import evidence, expectation, series
 from holdfast.policy.budget import BudgetConfig
 from holdfast.policy.fallback import FallbackConfig
 from holdfast.policy.price_table import UnknownModelPolicy
@@ -26,7 +26,7 @@ from holdfast.policy.routing import FailoverConfig, UpstreamConfig
 from holdfast.settings import Settings, StoreConfig
 from holdfast.stores import memory, memory_register
 from holdfast.stores.memory import MemoryStore
-from holdfast.telemetry import pulse
+from holdfast.telemetry import chronicle, pulse
 from holdfast.testing import FakeClock
 from holdfast.upstream import circuits, destinations, gates, pacing
 from tests.upstream.scripted import JSON, Reply, ScriptedClient
@@ -35,7 +35,8 @@ FEW = 20
 WARM, MORE = 60, 120
 BOUNDS = [(circuits, "KEPT"), (gates, "KEPT"), (pacing, "KEPT"), (destinations, "KEPT"), (expectation, "MODELS"),
           (pins, "MOST_PINS"), (pins, "MOST_TOLD"), (memory, "GROUPS"), (memory_register, "LINES"),
-          (pulse, "MOST_GATES")]  # fmt: skip
+          (pulse, "MOST_GATES"), (pulse, "HEARD"), (evidence, "MOST"), (series, "KEPT"),
+          (chronicle, "KEPT"), (chronicle, "LOOPS")]  # fmt: skip
 LIMITS = (("anthropic-ratelimit-requests-limit", "50"), ("anthropic-ratelimit-requests-remaining", "49"),
           ("anthropic-ratelimit-requests-reset", "2030-01-01T00:00:00Z"))  # fmt: skip
 

@@ -19,10 +19,14 @@ def test_help_says_every_command_from_any_directory(root: Path, tmp_path: Path, 
     page = dev(root, *asked, cwd=tmp_path)
     assert page.returncode == 0
     assert re.findall(r"^  (\w+)  ", page.stdout, re.MULTILINE) == [
+        "demo",
         "run",
         "test",
         "check",
+        "docs",
+        "clients",
         "fuzz",
+        "ship",
         "setup",
         "lock",
         "help",
@@ -49,4 +53,4 @@ def test_an_old_python_can_read_the_script_and_so_be_told_that_it_is_old(root: P
 def test_make_only_calls_commands_that_the_script_has(root: Path) -> None:
     called = re.findall(r"dev\.py (\w+)", (root / "Makefile").read_text(encoding="utf-8"))
     assert called
-    assert set(called) <= {"run", "test", "check", "setup", "lock", "help"}
+    assert set(called) <= {"demo", "run", "test", "check", "docs", "clients", "setup", "lock", "help"}

@@ -12,7 +12,8 @@ from packaging.version import Version
 
 Pins = dict[str, set[Version]]
 
-FILES = ["run", "test", "dev", "anthropic-0", "servers", "uv"]
+CLIENTS = ["anthropic-1", "pydantic-ai", "langchain", "litellm"]
+FILES = ["run", "test", "dev", "anthropic-0", "servers", "uv", *(f"clients/{name}" for name in CLIENTS)]
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 
@@ -48,7 +49,7 @@ def wishes(root: Path) -> dict[str, list[str]]:
     project, groups = table["project"], table["dependency-groups"]
     base = [*project["dependencies"], *table["build-system"]["requires"]]
     extras = project["optional-dependencies"]
-    run = [*base, *extras["anthropic"], *extras["fast"]]
+    run = [*base, *extras["anthropic"]]
     dev = [*base, *every_extra(project), *groups["test"], *groups["check"]]
     return {"run": run, "test": [*run, *extras["fleet"], *groups["test"]], "dev": dev}
 

@@ -81,6 +81,7 @@ def asked(server: Server) -> list[str]:
     return [body["messages"][0]["content"] for body in bodies]
 
 
+@pytest.mark.requirement("batch:resumed")
 def test_a_batch_that_is_killed_three_times_pays_twice_for_nothing_but_what_was_under_way(home: Path) -> None:
     moments = sorted(random.Random(11).sample(range(100, 900), 3))
     settled: list[tuple[int, set[int]]] = []
@@ -107,6 +108,7 @@ def test_a_batch_that_is_killed_three_times_pays_twice_for_nothing_but_what_was_
     assert spent <= Decimal(ledger["total"]) <= spent * (1 + Decimal(len(moments) * CONCURRENCY * 2) / LINES)
 
 
+@pytest.mark.requirement("batch:resumed")
 def test_a_batch_at_the_api_that_is_killed_while_it_waits_is_found_again(home: Path) -> None:
     with simulating(home, "--time-scale", "0.2") as server:
         way = ("--api", "batches")

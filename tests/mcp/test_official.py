@@ -68,6 +68,20 @@ async def test_questions_in_return_and_errors_of_the_protocol_reach_the_model_as
     assert "there is no such shop" in failed["content"]
 
 
+@pytest.mark.requirement("mcp:lost")
+async def test_a_server_over_pipes_that_dies_in_a_call_is_told_to_the_model_and_started_again(
+    world: World, hold: Holdfast, state: Path
+) -> None:
+    server = McpServer.stdio("shop", command=[sys.executable, SERVER, str(state)], policy="allow")
+    world.simulator.say(wants("mcp__shop__die"), wants("mcp__shop__stock", sku="A1"), "It is back.")
+    async with hold.agent(mcp=[server]) as agent:
+        reply = await agent.chat("How many?")
+
+    assert "Whether it was done is not known" in result(world, 1)["content"]
+    assert result(world)["content"].startswith("stock: A1 from ")
+    assert (reply.text, reply.outcome) == ("It is back.", "answered")
+
+
 @pytest.mark.requirement("mcp:called")
 async def test_a_server_behind_a_url_is_called_lost_and_found_again(
     world: World, hold: Holdfast, state: Path
@@ -81,6 +95,7 @@ async def test_a_server_behind_a_url_is_called_lost_and_found_again(
         await agent.chat("How many?")
         assert result(world, 1)["content"].startswith("stock: A1 from ")
         assert result(world, 2)["is_error"] is True
+        assert "Whether it was done is not known" in result(world, 2)["content"]
 
     await agent.chat("Again")
     assert "cannot be reached" in result(world)["content"]

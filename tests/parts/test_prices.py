@@ -175,7 +175,7 @@ def test_a_list_of_ones_own_is_loaded_from_a_file(tmp_path: Path) -> None:
 def test_a_missing_list_is_a_config_error_in_both_languages(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read") as caught:
         PriceBook.load(tmp_path / "none.json")
-    assert "가격표" in caught.value.say("ko")
+    assert "요금표" in caught.value.say("ko")
 
 
 def test_a_broken_list_is_a_config_error(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -261,3 +262,15 @@ def test_many_threads_share_one_validator() -> None:
     for thread in threads:
         thread.join()
     assert (answers.count(True), answers.count(False)) == (30, 30)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"detector": "defualt"}, "detector 'defualt'"), ({"language": "kr"}, "language 'kr'")],
+)
+def test_a_misspelt_detector_or_language_is_refused_where_it_is_written(
+    options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said) as refused:
+        InputValidator(**options)
+    assert "쓰세요" in refused.value.say("ko")

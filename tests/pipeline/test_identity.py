@@ -20,9 +20,10 @@ def test_a_request_names_its_user_run_agent_and_the_agent_that_called_it() -> No
     assert caller.tags == {"team": "search", "feature": "chat"}
 
 
-def test_the_session_of_claude_code_is_the_run() -> None:
-    headers = (("x-holdfast-run", "r"), ("x-claude-code-session-id", "s"))
-    assert identified(NOBODY, headers).run == "s"
+def test_the_session_of_claude_code_is_the_run_unless_somebody_names_one() -> None:
+    session = ("x-claude-code-session-id", "s")
+    assert identified(NOBODY, (session,)).run == "s"
+    assert identified(NOBODY, (("x-holdfast-run", "r"), session)).run == "r"
 
 
 def test_what_the_door_knows_stays_where_the_request_says_nothing() -> None:

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from holdfast.policy.estimate import IMAGE_TOKENS, TOOLS_OVERHEAD, input_bound, used_in_vain
+from holdfast.policy.estimate import IMAGE_TOKENS, TOOLS_OVERHEAD, charge_of, input_bound, used_in_vain
 from holdfast.policy.failure import Charge, Failure, rule
 from holdfast.wire.errors import status_of
 from holdfast.wire.messages import MessagesRequest
@@ -70,3 +72,11 @@ def test_an_answer_that_could_not_be_read_is_presumed_to_have_been_as_long_as_al
 def test_tools_and_images_make_the_bound_larger() -> None:
     request = MessagesRequest(model="m", text_bytes=301, tool_names=("a",), image_count=2)
     assert input_bound(request) == 151 + TOOLS_OVERHEAD + 2 * IMAGE_TOKENS
+
+
+def test_a_plain_answer_given_up_in_silence_may_be_paid_for_whole() -> None:
+    silent = Failure(phase="sent", kind="first_byte_timeout")
+    assert charge_of("presume_input", silent, streamed=False) == "presume_full"
+    assert charge_of("presume_input", silent, streamed=True) == "presume_input"
+    assert charge_of("presume_input", replace(silent, kind="reset"), streamed=False) == "presume_input"
+    assert charge_of("release", silent, streamed=False) == "release"

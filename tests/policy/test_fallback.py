@@ -70,9 +70,10 @@ def test_it_stands_in_for_what_the_caller_cannot_help(error: HoldfastError) -> N
         MalformedRequest("what"),
         UnknownModel("which", status=404),
         UpstreamError("bad", status=400),
+        BudgetExhausted("spent", details={"budget": "daily"}),
     ],
 )
-def test_it_never_hides_a_fault_of_the_request(error: HoldfastError) -> None:
+def test_it_never_hides_a_fault_of_the_request_or_a_budget_of_ours(error: HoldfastError) -> None:
     assert not stands_in(error)
 
 

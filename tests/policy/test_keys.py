@@ -1,7 +1,9 @@
 """Keys: made of bytes, told apart from typos, and known again by what is kept of them."""
 
+import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from holdfast.policy.keys import (
     PREFIX,
     TOKEN_BYTES,
     KeyFault,
+    KeyLimits,
     KeyRecord,
     KeyScope,
     Rotation,
@@ -217,3 +220,41 @@ def test_a_record_that_makes_no_sense_is_refused(changes: dict[str, Any], told: 
 def test_a_document_that_is_no_key_says_what_to_do(body: bytes) -> None:
     with pytest.raises(ConfigError, match="holdfast keys revoke"):
         decoded(body)
+
+
+def test_a_key_without_limits_brings_none_along() -> None:
+    assert KeyLimits().quotas("ci") == {}
+    assert KeyLimits().budgets("ci") == {}
+
+
+def test_the_limits_of_a_key_are_a_quota_and_a_budget_of_its_name() -> None:
+    limits = KeyLimits(rpm=10, tpm=1_001, usd_per_day=Decimal("2.50"))
+    (quota,) = limits.quotas("ci").values()
+    assert (quota.requests, quota.input_tokens, quota.output_tokens, quota.per) == (10, 1_001, 1_001, 60.0)
+    assert quota.scope == "key"
+    (budget,) = limits.budgets("ci").values()
+    assert (budget.nano, budget.per, budget.scope, budget.hard) == (2_500_000_000, "day", "key", True)
+    assert set(limits.quotas("ci")) == set(limits.budgets("ci")) == {"key ci"}
+
+
+def test_workers_that_count_apart_have_a_part_of_a_rate_each() -> None:
+    (quota,) = KeyLimits(rpm=10, tpm=3).quotas("ci", workers=4).values()
+    assert (quota.requests, quota.input_tokens) == (3, 1)
+    (quota,) = KeyLimits(tpm=3).quotas("ci", workers=4).values()
+    assert quota.requests is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"rpm": 0}, {"tpm": -1}, {"usd_per_day": Decimal(0)}, {"rpm": 10**15}, {"usd_per_day": Decimal("NaN")}],
+)
+def test_a_limit_that_nobody_could_count_is_refused_when_it_is_made(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        KeyLimits(**wrong)
+
+
+def test_a_record_from_before_there_were_limits_has_none() -> None:
+    document = json.loads(encoded(replace(record(), limits=KeyLimits(rpm=1, usd_per_day=Decimal("0.1")))))
+    assert decoded(json.dumps(document).encode()).limits == KeyLimits(rpm=1, usd_per_day=Decimal("0.1"))
+    del document["limits"]
+    assert decoded(json.dumps(document).encode()).limits == KeyLimits()

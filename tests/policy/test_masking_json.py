@@ -1,6 +1,8 @@
 """JSON that is masked stays JSON, and its escapes hide nothing."""
 
 import json
+import re
+from time import thread_time
 
 import pytest
 from hypothesis import given, settings
@@ -28,6 +30,31 @@ def test_places_are_those_of_the_text_as_it_came() -> None:
     text = r'{"\ube44\ubc00\ubc88\ud638": "hunter2xyz"}'
     (found,) = find(text)
     assert text[found.start : found.end] == "hunter2xyz"
+
+
+@given(st.text(alphabet='\\\\u0a9fx"', max_size=24))
+def test_letters_are_found_behind_any_number_of_backslashes_as_by_the_plainest_search(text: str) -> None:
+    plain = re.sub(r"\\+u([0-9a-fA-F]{4})", _written_out, text)
+    assert Letters(text).text == plain
+
+
+def _written_out(found: re.Match[str]) -> str:
+    letter = chr(int(found[1], 16))
+    return found[0] if letter < " " or letter in '"\\' else letter
+
+
+@pytest.mark.parametrize("piece", ["\\", "\\\\u00", "\\u004", "a\\"])
+def test_a_line_of_a_megabyte_of_backslashes_is_read_in_linear_time(piece: str) -> None:
+    def least(size: int) -> float:
+        text, taken = piece * (size // len(piece)), list[float]()
+        for _ in range(3):
+            started = thread_time()
+            Letters(text)
+            taken.append(thread_time() - started)
+        return min(taken)
+
+    # Quadratic would be a thousand times a thousand times as long: hours.
+    assert least(1_000_000) < 64 * max(least(31_250), 0.001) * 2
 
 
 def test_controls_and_quotes_stay_escaped() -> None:

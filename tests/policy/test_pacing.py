@@ -115,3 +115,11 @@ def test_no_wait_is_ever_longer_than_a_minute_or_the_reset_nor_repeats_itself(
         assert wait is not nan
         assert mirror.wait(size, now=now + wait + 1e-6) <= 1e-6
         mirror.sent(size, now=now)
+
+
+def test_what_is_left_is_told_less_what_was_sent_while_it_is_believed() -> None:
+    mirror = a_mirror(5_000)
+    mirror.sent(SMALL, now=T0 + 1)
+    (left,) = mirror.left(now=T0 + 2)
+    assert (left.remaining, left.limit, left.reset_after) == (4_000, 10_000, 28.0)
+    assert mirror.left(now=T0 + 31) == ()

@@ -202,4 +202,4 @@ def test_a_retirement_that_is_no_day_is_refused_in_both_languages() -> None:
     changed["models"][0]["retirement"] = "soon"
     with pytest.raises(ConfigError, match="claude-fable-5-2") as caught:
         read(changed)
-    assert "가격표" in caught.value.say("ko")
+    assert "요금표" in caught.value.say("ko")

@@ -88,7 +88,13 @@ async def test_a_greeting_needs_no_key(api: "Api", method: str, path: str) -> No
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/v1/messages"), ("POST", "/v1/files"), ("GET", "/v1/models/a/b"), ("DELETE", "/")],
+    [
+        ("GET", "/v1/messages"),
+        ("POST", "/v1/skills"),
+        ("PUT", "/v1/files"),
+        ("GET", "/v1/models/a/b"),
+        ("DELETE", "/"),
+    ],
 )
 async def test_everything_else_is_not_found(api: "Api", method: str, path: str) -> None:
     response = await api.call(method, path)

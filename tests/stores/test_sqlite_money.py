@@ -235,7 +235,9 @@ async def test_what_is_long_goes_on_in_several_transactions(
     for number in range(20):
         await held_by(store, f"hfr_{number}", a_limit(nano=None, alerts=(NANO_DOLLAR, 4 * NANO_DOLLAR)))
     clock.advance(61)
-    assert [crossing.threshold for crossing in await store.sweep()] == [NANO_DOLLAR, 4 * NANO_DOLLAR]
+    swept = await store.sweep()
+    assert swept.expired == 20
+    assert [crossing.threshold for crossing in swept.crossings] == [NANO_DOLLAR, 4 * NANO_DOLLAR]
     assert await store.held() == ()
     await store.settle([an_attempt(f"hfr_{number}", cost_pico=1) for number in range(20)])
     assert await store.reprice({f"hfr_{number}/1": (2, "new") for number in range(20)}) == 20

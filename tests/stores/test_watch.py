@@ -177,3 +177,33 @@ def test_a_process_that_forked_looks_with_a_thread_of_its_own() -> None:
     eye.close()
     assert os.waitstatus_to_exitcode(status) == 0
     assert "holdfast-watch" in {thread.name for thread in first}
+
+
+class Ending(MemoryStore):
+    """A store whose threads are gone, as they are when the interpreter ends before the hold is closed."""
+
+    ends = False
+
+    async def revision(self) -> int:
+        if self.ends:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        return await super().revision()
+
+
+async def test_a_program_that_ends_without_closing_is_not_told_of_failures() -> None:
+    store, told, again = Ending(), list[str](), asyncio.Event()
+    loop, looked = asyncio.get_running_loop(), list[float]()
+
+    async def chore() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+        looked.append(0.0)
+        if len(looked) == 3:
+            loop.call_soon_threadsafe(again.set)
+
+    eye = Watch(store, ("stop",), clock=SYSTEM_CLOCK, chores=[(0.0, chore)])
+    await eye.begin()
+    store.ends = True
+    async with asyncio.timeout(5):
+        await again.wait()
+    await asyncio.to_thread(eye.close)
+    assert told == []

@@ -29,6 +29,7 @@ from holdfast.events import (
     WouldHaveBlocked,
 )
 from holdfast.language import Sentence
+from holdfast.policy.chunk_times import ChunkCounts
 from holdfast.policy.holds import Hold
 from holdfast.policy.telemetry import TelemetryConfig
 from holdfast.policy.vitals import Vitals
@@ -342,3 +343,39 @@ def test_without_the_store_what_is_held_is_left_out_and_the_rest_is_shown(
     names = {family.name for family in scraped(gateway)}
     assert "holdfast_budget_reserved_nanodollars" not in names
     assert "holdfast_build_info" in names
+
+
+def test_the_pieces_of_streamed_answers_are_counted_by_how_long_they_took() -> None:
+    metrics = Metrics((MODEL,))
+    counts = ChunkCounts(counts=(5, 0, 2, *([0] * 15)), seconds=0.07)
+    for chunks in (counts, counts, None):
+        metrics.observe(replace(TRIED, chunks=chunks))
+    families = list(text_string_to_metric_families(metrics.render().decode()))
+    name = "gen_ai_client_operation_time_per_output_chunk_seconds"
+    assert total(families, f"{name}_count", gen_ai_request_model=MODEL) == 14
+    assert total(families, f"{name}_sum") == 0.14
+    for bound, count in (("0.01", 10), ("0.02", 10), ("0.04", 14), ("600.0", 14), ("+Inf", 14)):
+        assert total(families, f"{name}_bucket", le=bound) == count
+
+
+def test_recordings_that_were_lost_are_counted() -> None:
+    metrics = Metrics()
+    metrics.instruments.recordings_lost = lambda: 3
+    families = list(text_string_to_metric_families(metrics.render().decode()))
+    assert total(families, "holdfast_recordings_lost_total") == 3
+
+
+def test_a_streamed_answer_tells_how_its_pieces_came_and_a_plain_one_does_not(
+    gateway: RunningGateway,
+) -> None:
+    ask(gateway.url, QUESTION)
+    ask(gateway.url, {**QUESTION, "stream": True})
+    gateway.records()
+    ended = [event for event in gateway.events if isinstance(event, AttemptEnded)]
+    assert ended[0].chunks is None
+    assert ended[1].chunks is not None
+    assert sum(ended[1].chunks.counts) > 1
+    scraped = ask(gateway.url, method="GET", path="/metrics").body.decode()
+    families = list(text_string_to_metric_families(scraped))
+    name = "gen_ai_client_operation_time_per_output_chunk_seconds_count"
+    assert total(families, name) == sum(ended[1].chunks.counts)

@@ -87,3 +87,18 @@ def test_a_closed_stream_is_no_terminal() -> None:
     stream.close()
     assert not is_terminal(stream)
     assert not is_terminal(object())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "at_a_terminal", "in_a_file"),
+    [("json", False, False), ("pretty", True, True), ("auto", True, False), ("", True, False)],
+)
+def test_the_environment_may_choose_the_form(
+    monkeypatch: pytest.MonkeyPatch, wanted: str, at_a_terminal: bool, in_a_file: bool
+) -> None:
+    monkeypatch.setenv("HOLDFAST_LOG_FORMAT", wanted)
+    for stream, is_pretty in ((Terminal(), at_a_terminal), (io.StringIO(), in_a_file)):
+        logger = AgentLogger(stream=stream)
+        logger.info("hello")
+        assert logger.flush()
+        assert stream.getvalue().startswith("{") is not is_pretty

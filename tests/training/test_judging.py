@@ -1,6 +1,5 @@
 """What scores are worth, and which labels are not believed."""
 
-from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -76,21 +75,14 @@ def test_no_pages_are_made_of_a_script_with_few_texts() -> None:
     assert not list(pages_of(many(140), Random(1)))
 
 
-def test_texts_of_tools_are_not_doubted_when_scores_are_given_their_worth() -> None:
-    texts = [replace(one, channel="tool") for one in (*many(400), *many(100, attack=True))]
-    scores = np.array([*[-5.0] * 380, *[9.0] * 20, *[float(number) / 20 for number in range(100)]])
+def test_every_harmless_text_that_was_collected_counts_for_a_threshold() -> None:
+    texts = [*many(400), *many(100, attack=True), *many(400, source="written en")]
+    scores = np.array(
+        [*[-5.0] * 380, *[9.0] * 20, *[float(number) / 20 for number in range(100)], *[99.0] * 400]
+    )
     assert calibration_of(texts, scores, (), seed=1).rate(8.9, "latin", "short") == pytest.approx(
         0.05, abs=0.01
     )
-
-
-def test_what_a_mislabelled_text_scores_does_not_set_the_threshold() -> None:
-    examples = [*many(400), *many(100, attack=True)]
-    clean = [-5.0 + number / 400 for number in range(400)]
-    attacks = [float(number) / 20 for number in range(100)]
-    noisy = [*clean[:-4], 40.0, 40.0, 40.0, 40.0]
-    made = calibration_of(examples, np.array([*noisy, *attacks]), (), seed=1)
-    assert made.scores["latin/short"][-1] < 0
 
 
 def test_half_of_what_easy_texts_of_a_script_allow_is_believed() -> None:

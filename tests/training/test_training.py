@@ -12,7 +12,7 @@ from holdfast.parts.detector import lexicon_digest, load_model
 from holdfast.policy.detector.weights import unpacked
 from holdfast.policy.normalization import views
 from holdfast.training.disguise import DISGUISES, KOREAN_DISGUISES
-from holdfast.training.examples import FOLDS, read_data
+from holdfast.training.examples import FOLDS, amendments, named, read_data
 from holdfast.training.grammar import parse_grammar
 from holdfast.training.product import default_grammars, trained
 from holdfast.training.regression import Effort, Table, fit
@@ -88,6 +88,19 @@ def test_a_line_that_is_no_example_is_told_by_its_number(tmp_path: Path) -> None
     (tmp_path / "bad.jsonl").write_text('\n{"text": 1}\n')
     with pytest.raises(ConfigError, match=r"bad\.jsonl, line 2"):
         read_data(tmp_path)
+
+
+def test_rows_that_were_amended_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows("user")))
+    every = read_data(tmp_path).examples
+    monkeypatch.setattr("holdfast.training.examples.amendments", lambda: {named(every[3].text): "because"})
+    assert read_data(tmp_path).examples == (*every[:3], *every[4:])
+
+
+def test_every_amendment_names_a_row_and_says_why() -> None:
+    for name, why in amendments().items():
+        assert len(name) == len(named("")) == 12
+        assert len(why.split()) >= 5
 
 
 def test_sources_from_one_hand_are_kept_out_together(folder: Path) -> None:

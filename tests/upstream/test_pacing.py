@@ -70,3 +70,11 @@ def test_however_many_models_callers_name_only_so_many_are_kept(clock: FakeClock
     assert len(pacing) == KEPT
     assert pacing.wait(a_target("m0"), SIZE) == 0.0
     assert pacing.wait(a_target(f"m{KEPT}"), SIZE) == 1.0
+
+
+def test_what_is_left_is_told_for_each_place(clock: FakeClock) -> None:
+    pacing = Pacing(clock=clock)
+    pacing.observe(a_target(), told(clock, remaining=4))
+    ((place, limits),) = pacing.left().items()
+    assert place == ("main", "k1", "haiku")
+    assert [(one.name, one.remaining, one.limit) for one in limits] == [("requests", 4, 10)]

@@ -171,3 +171,49 @@ async def test_a_long_conversation_is_looked_through_in_a_thread(
     said = await read(await gate(send)(a_talk("word " * 3_000)))
     assert b"waits for your approval" in said
     assert len(threads) == 1
+
+
+def a_long_talk(*read: str) -> Call:
+    messages: Any = [{"role": "user", "content": "Read."}]
+    for number, text in enumerate(read):
+        asked: Any = {"type": "tool_use", "id": f"t{number}", "name": "read_web", "input": {}}
+        messages.append({"role": "assistant", "content": [asked]})
+        told = {"type": "tool_result", "tool_use_id": f"t{number}", "content": text}
+        messages.append({"role": "user", "content": [told]})
+    tools = [{"name": "send_mail", "input_schema": {"type": "object"}}]
+    body = json.dumps({"model": "m", "max_tokens": 9, "messages": messages, "tools": tools}).encode()
+    return replace(a_call(), body=body, request=read_request(body))
+
+
+@pytest.mark.requirement("taint:bounded")
+async def test_of_a_conversation_only_so_much_is_looked_through_and_the_rest_counts_as_an_attack() -> None:
+    answer = json.dumps({"type": "message", "role": "assistant", "content": [WISH]}).encode()
+    texts = [f"{number:02d}" + "x" * 98 for number in range(50)]
+    for most, is_flagged in ((1_000, True), (5_000, False)):
+        seen: list[str] = []
+        events: list[Event] = []
+
+        def flags(text: str, read: list[str] = seen) -> bool:
+            read.append(text)
+            return False
+
+        send, _ = answering(answer)
+        told = gated(send, TaintConfig(while_tainted="flag"), FakeClock(), flags, events.append, most)
+        await read(await told(a_long_talk(*texts)))
+        assert sum(map(len, seen)) <= most
+        codes = [event.code for event in events if isinstance(event, ToolHeld)]
+        assert ("flagged" in codes) is is_flagged
+
+
+async def test_a_single_text_beyond_the_bound_is_read_as_far_as_whoever_reads_it_likes() -> None:
+    seen: list[str] = []
+
+    def flags(text: str) -> bool:
+        seen.append(text)
+        return False
+
+    answer = json.dumps({"type": "message", "role": "assistant", "content": [WISH]}).encode()
+    send, _ = answering(answer)
+    told = gated(send, TaintConfig(while_tainted="flag"), FakeClock(), flags, most=100)
+    await read(await told(a_long_talk("y" * 500, "z")))
+    assert seen == ["y" * 500]

@@ -8,6 +8,7 @@ from holdfast.admin.shapes import (
     Ended,
     Key,
     KeyBody,
+    KeyLimit,
     NewKey,
     NoBody,
     NoteBody,
@@ -20,6 +21,8 @@ from holdfast.language import Sentence
 from holdfast.operations import keys
 from holdfast.operations.desk import Desk, instant
 from holdfast.orders import KEY
+from holdfast.policy.keys import KeyLimits
+from holdfast.policy.money import exact
 
 PATH = "/api/v1/keys"
 
@@ -40,6 +43,7 @@ async def create_key(asked: Asked[Query, KeyBody]) -> object:
         user=body.user,
         models=tuple(body.models),
         tags=body.tags,
+        limits=_limits(body.limits),
     )
     return _handed_over(await keys.create(asked.desk, wanted))
 
@@ -61,6 +65,11 @@ async def revoke_key(asked: Asked[Query, NoteBody]) -> object:
         return {"id": which, "name": None, "state": "deleted", "revoked_at": None}
     at = instant(record.revoked_at)
     return {"id": record.id, "name": record.name, "state": "revoked", "revoked_at": at}
+
+
+def _limits(said: KeyLimit) -> KeyLimits:
+    usd = None if said.usd_per_day is None else exact(said.usd_per_day, name="limits.usd_per_day")
+    return KeyLimits(rpm=said.rpm, tpm=said.tpm, usd_per_day=usd)
 
 
 def _place(one: keys.Standing) -> str:

@@ -1,6 +1,7 @@
 """Runs over the Admin API."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from holdfast.admin.operation import AnyOperation, Asked, Operation
 from holdfast.admin.pages import by_age, page
@@ -8,6 +9,8 @@ from holdfast.admin.refusals import missing
 from holdfast.admin.shapes import NoBody, Page, PageQuery, Query, Run, RunView
 from holdfast.language import Sentence
 from holdfast.operations import runs
+from holdfast.operations.desk import instant
+from holdfast.telemetry.chronicle import Loop
 
 
 async def list_runs(asked: Asked[PageQuery, NoBody]) -> object:
@@ -17,7 +20,14 @@ async def list_runs(asked: Asked[PageQuery, NoBody]) -> object:
         return await runs.runs(asked.desk, limit)
 
     rows, following = await by_age(newest, lambda one: one.record.run, asked.query)
-    return page((runs.run_facts(one) for one in rows), following)
+    loops = asked.runtime.chronicle.loops()
+    return page(
+        ({**runs.run_facts(one), "loop": _loop(loops.get(one.record.run))} for one in rows), following
+    )
+
+
+def _loop(loop: Loop | None) -> dict[str, object] | None:
+    return None if loop is None else {**asdict(loop), "at": instant(loop.at)}
 
 
 async def get_run(asked: Asked[Query, NoBody]) -> object:

@@ -111,6 +111,14 @@ class ApproveBody(Body, frozen=True, kw_only=True):
     note: Text = ""
 
 
+class KeyLimit(Body, frozen=True, kw_only=True):
+    """How much a key may be used for: requests and tokens a minute, dollars a day; left out, there is no limit."""
+
+    rpm: Annotated[int, Meta(ge=1)] | None = None
+    tpm: Annotated[int, Meta(ge=1, description="Of input, and as many of output.")] | None = None
+    usd_per_day: Money | None = None
+
+
 class KeyBody(Body, frozen=True, kw_only=True):
     """What a key shall be like."""
 
@@ -120,6 +128,7 @@ class KeyBody(Body, frozen=True, kw_only=True):
     user: Text | None = None
     models: list[Text] = []
     tags: dict[Text, Text] = {}
+    limits: KeyLimit = KeyLimit()
 
 
 class RotateBody(Body, frozen=True, kw_only=True):
@@ -244,6 +253,7 @@ class Key(Struct, kw_only=True):
     user: str | None
     models: list[str]
     tags: dict[str, str]
+    limits: KeyLimit
     created_at: Time
     ends_at: Time | None
     revoked_at: Time | None
@@ -303,6 +313,16 @@ class Resumed(Struct, kw_only=True):
     stops: list[Stop]
 
 
+class Loop(Struct, kw_only=True):
+    """What a run repeats, as the worker that was asked has seen it; `stopped` where calls were refused for it."""
+
+    at: Time
+    kind: str
+    count: int
+    stopped: bool
+    evidence: str
+
+
 class Run(Struct, kw_only=True):
     """A run: every call that named it."""
 
@@ -314,6 +334,7 @@ class Run(Struct, kw_only=True):
     depth: int
     cost: Money
     stopped: Stop | None
+    loop: Loop | None = None
 
 
 class Agent(Struct, kw_only=True):

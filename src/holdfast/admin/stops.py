@@ -57,7 +57,7 @@ async def resume_by_name(asked: Asked[Query, NoBody]) -> object:
 async def _resumed(asked: Asked[ResumeQuery, NoBody] | Asked[Query, NoBody], name: str) -> object:
     ended = await stops.drop_stop(asked.desk, name)
     if ended is None:
-        raise missing(Sentence(f"stop `{name}`", ko=f"`{name}` 중지 기록을"))
+        raise missing(Sentence(f"stop `{name}`", ko=f"`{name}` 정지 기록을"))
     left = await stops.stops(asked.desk)
     return {"ended": stops.stop_facts(ended), "stops": [stops.stop_facts(one) for one in left]}
 

@@ -2,20 +2,22 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypedDict, get_args
+from typing import Any, Self, TypedDict
 
 from holdfast.agent.archive import Archive, Where
 from holdfast.agent.conversation import Conversing, Shelf, new_id
 from holdfast.agent.delegation import delegated
 from holdfast.agent.exchange import Content, Exchange, Plan
-from holdfast.agent.fallback import POLITE, Fallback, is_fallback
+from holdfast.agent.fallback import POLITE, Fallback
 from holdfast.agent.home import Hold, Home
 from holdfast.agent.mapping import Many, Mapper, fingerprint
 from holdfast.agent.mcp import Given as McpGiven
 from holdfast.agent.mcp import servers_of
 from holdfast.agent.mcp_bridge import Bridge
 from holdfast.agent.memory import Memory, introduced
+from holdfast.agent.options import check, check_decisions, check_message, check_names
 from holdfast.agent.output import OutputType
 from holdfast.agent.player import Player
 from holdfast.agent.reminder import reminder_of
@@ -27,13 +29,11 @@ from holdfast.agent.ways import limits_of, ways_of
 from holdfast.assembly import Runtime
 from holdfast.call import NO_LIMITS
 from holdfast.errand import current, together
-from holdfast.errors import ConfigError
-from holdfast.language import Language, Sentence
+from holdfast.language import Language
 from holdfast.parts.budget import Budget
 from holdfast.parts.cache import Cache
 from holdfast.parts.quota import Quota
 from holdfast.parts.route import Route
-from holdfast.policy.routing import UpstreamConfig
 from holdfast.policy.sanitation import whole
 from holdfast.policy.toolloop import LoopLimits
 
@@ -121,7 +121,7 @@ class ProductionAgent(Mapper, Conversing):
     _player: Player = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(partial(getattr, self))
         self._home = Home(self.hold, self.upstream, self._attempts)
         self._box = Toolbox((*self.tools, *introduced(self.memory, self._home.runtime)))
         self._bridge = Bridge(servers_of(self.mcp))
@@ -155,6 +155,7 @@ class ProductionAgent(Mapper, Conversing):
 
         A call that acts and is not decided on counts as declined. Raises like `chat`.
         """
+        check_decisions(decisions)
         exchange = self._exchange("", user, conversation)
         return await self._player.replied(exchange, self._plan(), decided=decisions)
 
@@ -268,8 +269,8 @@ class ProductionAgent(Mapper, Conversing):
         return Many(player, lambda message: self._exchange(message, None, None), self._plan, runtime, of)
 
     def _exchange(self, message: Content, user: str | None, conversation: str | None) -> Exchange:
-        if not isinstance(message, str | list | tuple):
-            raise TypeError(f"message must be str or a list of content blocks, not {type(message).__name__}")
+        check_message(message)
+        check_names(user=user, conversation=conversation)
         runtime = self._home.runtime()
         runtime.require_keys()
         errand = current()
@@ -305,39 +306,3 @@ class ProductionAgent(Mapper, Conversing):
             context_tokens=self.context_tokens,
             extra={} if output is None else output.extra,
         )
-
-
-def _check(agent: ProductionAgent) -> None:
-    if agent.max_tokens < 1 or agent.max_retries < 0:
-        raise _config_error(
-            "max_tokens must be at least 1 and max_retries at least 0",
-            "max_tokens는 1 이상, max_retries는 0 이상이어야 합니다",
-        )
-    if agent.hold is not None and agent.upstream is not None:
-        raise _config_error(
-            "give either hold or upstream: a hold has upstreams of its own",
-            "hold와 upstream 중 하나만 쓰세요. hold에는 업스트림이 이미 있습니다",
-        )
-    if agent.upstream is not None:
-        UpstreamConfig.at(agent.upstream)
-    if agent.language not in get_args(Language):
-        raise _config_error(
-            f"language is {agent.language!r}: write 'en' or 'ko'",
-            f"language 값이 {agent.language!r}입니다. 'en'이나 'ko'로 적으세요",
-        )
-    if not is_fallback(agent.fallback):
-        raise _config_error(
-            f"fallback is {agent.fallback!r}: give a text, a callable that takes the error, or None to raise it",
-            f"fallback 값이 {agent.fallback!r}입니다. 글, 오류를 받는 함수, 또는 오류를 그대로 올리는 None을 쓰세요",
-        )
-    if agent.sessions not in get_args(Where):
-        raise _config_error(
-            f"sessions is {agent.sessions!r}: write 'memory' or 'store'",
-            f"sessions 값이 {agent.sessions!r}입니다. 'memory'나 'store'로 적으세요",
-        )
-    if agent.context_tokens is not None and agent.context_tokens < 1:
-        raise _config_error("context_tokens must be at least 1", "context_tokens는 1 이상이어야 합니다")
-
-
-def _config_error(english: str, korean: str) -> ConfigError:
-    return ConfigError(Sentence(english, ko=korean))

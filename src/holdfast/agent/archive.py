@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Literal
 
+from holdfast.agent.claim import Claim, beside
 from holdfast.agent.transcript import Addition, Frame, Note, Transcript, Window
 from holdfast.agent.turnstile import Turnstile
 from holdfast.assembly import Runtime
@@ -86,7 +87,7 @@ class Page:
 
         The thinking in one that is not sealed is never sent again.
         """
-        if not self.is_written:
+        if not self.is_written and messages:
             self.is_written = True
             note = self.window.note(tokens)
             if not is_sealed:
@@ -155,6 +156,13 @@ class Archive:
         else:
             self._late.pop(place, None)
 
+    def claim(self, place: Place, calls: Sequence[str], runtime: Runtime) -> Claim | None:
+        """The claim to calls that wait, where other processes may answer them, too; here `alone` sees to it."""
+        if self.where == "memory":
+            return None
+        sessions = self.sessions(runtime)
+        return Claim(sessions=sessions, owner=place.owner, id=place.id, calls=tuple(calls))
+
     async def branch(self, place: Place, to: str, at: int | None, runtime: Runtime) -> bool:
         """Make the conversation `to` of the beginning of another; whether there was anything to make it of."""
         told = await self.read(place, runtime)
@@ -164,6 +172,7 @@ class Archive:
     async def forget(self, place: Place, runtime: Runtime) -> bool:
         """Delete a conversation; whether it was there. Raises `StoreUnavailable`."""
         self._late.pop(place, None)
+        await self.sessions(runtime).forget(place.id, beside(place.owner))
         return await self.sessions(runtime).forget(place.id, place.owner)
 
     async def _add(self, place: Place, addition: Addition, expected: int, runtime: Runtime) -> int:

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, field, replace
 
 from holdfast.agent.archive import Archive, Page
+from holdfast.agent.claim import Claim, taken
 from holdfast.agent.exchange import Asking, Content, Exchange, Message, Plan
 from holdfast.agent.fallback import ANSWERABLE, spoken
 from holdfast.agent.happening import Happening, Replied, TextDelta
@@ -15,7 +16,7 @@ from holdfast.agent.reply import Reply
 from holdfast.agent.shares import CacheShares
 from holdfast.agent.toolbox import PendingCall
 from holdfast.agent.turn import Turn, open_calls
-from holdfast.errors import DeadlineExceeded, HoldfastError, InputRejected
+from holdfast.errors import DeadlineExceeded, HoldfastError, InputRejected, StoreUnavailable
 from holdfast.language import Sentence
 from holdfast.parts.cost import CostTracker
 from holdfast.parts.validator import InputValidator
@@ -79,10 +80,12 @@ class Player:
                         yield happening
                 reply = await self._answered(scene, turn, output)
             except ANSWERABLE as error:
-                await scene.keep_deeds()
+                await scene.end()
                 reply = scene.fallback = await self._instead(scene, exchange, plan, error)
             except BaseException:
-                await asyncio.shield(scene.keep_deeds())
+                if scene.turn is not None and scene.turn.askings:
+                    self._count(scene.turn.asking)
+                await asyncio.shield(scene.end())
                 raise
         # Whoever waits to speak in this conversation need not wait for the reader of what follows.
         if scene.fallback is not None:
@@ -117,9 +120,15 @@ class Player:
         if is_new and self.reminder is not None:
             exchange = await self.reminder.reminded(exchange, page)
             asked = [{"role": "user", "content": exchange.message}]
-        if not is_new and not open_calls(page.window.history):
+        calls = [call.id for call in open_calls(page.window.history)]
+        if not is_new and not calls:
             raise _nothing_waits()
         scene.page = page
+        is_mine = await scene.take(
+            self.archive.claim(exchange.place, calls, exchange.runtime) if calls else None
+        )
+        if not is_new and not is_mine:
+            raise taken()
         scene.turn = Turn(
             exchange=exchange,
             plan=plan,
@@ -127,6 +136,7 @@ class Player:
             count=self._count,
             stream=stream,
             decided=decided,
+            is_doubtful=not is_mine,
             messages=asked,
         )
         return scene.turn
@@ -149,8 +159,7 @@ class Player:
             if self.reminder is not None and scene.page is not None:
                 said = (*scene.page.told.transcript.messages, *turn.messages)
                 await self.reminder.settled(turn.exchange, turn.plan, said, self._count)
-        else:
-            await scene.keep_deeds()
+        await scene.end()
         reply = turn.reply(_waiting(turn.pending).say(turn.plan.language) if turn.pending else None)
         meters = [asking.meter for asking in turn.askings if asking.meter is not None]
         reply = replace(reply, cache_hit_share=self.shares.add(reply.conversation, meters))
@@ -175,6 +184,7 @@ class _Scene:
 
     turn: Turn | None = None
     page: Page | None = None
+    claim: Claim | None = None
     has_spoken: bool = False
     fallback: Reply | None = None
 
@@ -186,10 +196,22 @@ class _Scene:
             is_sealed = all(asking.is_of_its_model for asking in askings)
             await self.page.write(messages, askings[-1].tokens if askings else 0, is_sealed=is_sealed)
 
-    async def keep_deeds(self) -> None:
-        """What tools have done has happened, whether or not the model got to say so."""
+    async def take(self, claim: Claim | None) -> bool:
+        """Whether the calls that wait are this one's to answer."""
+        if claim is None:
+            return True
+        is_mine = await claim.take()
+        self.claim = claim if is_mine else None
+        return is_mine
+
+    async def end(self) -> None:
+        """What tools have done has happened, whether or not the model got to say so; what was not done waits on."""
         if self.turn is not None and self.turn.has_acted:
             await self.keep(self.turn.deeds)
+        claim, self.claim = self.claim, None
+        if claim is not None and self.page is not None and not self.page.is_written:
+            with suppress(StoreUnavailable):
+                await claim.free()
 
 
 async def _fallen_back(plan: Plan, asking: Asking, error: HoldfastError) -> Reply:
@@ -218,6 +240,8 @@ def _checked(exchange: Exchange) -> Exchange:
 
 
 def _checked_content(exchange: Exchange, message: Content) -> Content:
+    if not message:
+        return _checked_text(exchange, "")
     if isinstance(message, str):
         return _checked_text(exchange, message)
     checked: list[Block] = []

@@ -83,10 +83,11 @@ def _upstream_error(error: ApiError, status: int) -> UpstreamError:
 
 
 def _interrupted(answer: Settling, why: ApiError, request_id: str) -> StreamInterrupted:
+    said = why.message.rstrip(".")
     error = StreamInterrupted(
         Sentence(
-            f"The answer broke off: {why.type}: {why.message}. What arrived is incomplete; ask again.",
-            ko=f"답변이 도중에 끊겼습니다: {why.type}: {why.message}. 받은 내용은 완전하지 않으니 다시 요청하세요.",
+            f"The answer broke off: {why.type}: {said}. What arrived is incomplete; ask again.",
+            ko=f"답변이 도중에 끊겼습니다: {why.type}: {said}. 받은 내용은 완전하지 않으니 다시 요청하세요.",
         ),
         status=status_of(why.type),
         request_id=request_id,

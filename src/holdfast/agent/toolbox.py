@@ -9,6 +9,7 @@ from functools import partial
 
 import msgspec
 
+from holdfast.agent.patience import ended_within
 from holdfast.agent.tools import Tool, ToolError, ToolResult, is_tool, shown_result, tool_of
 from holdfast.agent.toolthreads import ToolThreads
 from holdfast.clock import Clock
@@ -251,15 +252,20 @@ class Workshop:
     async def _called(self, tool: Tool, work: Callable[[], object]) -> object:
         """What the function gave back; its time runs from when it is begun."""
         job = None if tool.is_asynchronous else await self._begun(tool, work)
-        limit = asyncio.timeout(tool.timeout)
-        try:
-            async with limit:
+
+        async def called() -> object:
+            try:
                 found = work() if job is None else await job
                 return await found if inspect.isawaitable(found) else found
-        except TimeoutError as error:
-            if tool.timeout is None or not limit.expired():
-                raise
-            raise _Ended(f"The tool gave no result within {tool.timeout:g} seconds.", "timeout") from error
+            except SystemExit as error:
+                return _Exited(error)  # a task that ends with it would end the whole loop
+
+        ended = await ended_within(called(), tool.timeout)
+        if ended is None:
+            raise _Ended(f"The tool gave no result within {tool.timeout:g} seconds.", "timeout")
+        if isinstance(found := ended.result(), _Exited):
+            raise found.error
+        return found
 
     async def _begun(self, tool: Tool, work: Callable[[], object]) -> "asyncio.Future[object]":
         """The work in a thread of its own, once one is free; not for ever, as all may be held by what has no end."""
@@ -273,6 +279,13 @@ class Workshop:
     def _told(self, ran: Ran, ending: str) -> Ran:
         self.observe(ToolRan(request_id=self.request_id, tool=ran.call.name[:128], ms=ran.ms, ending=ending))
         return ran
+
+
+@dataclass(frozen=True, slots=True)
+class _Exited:
+    """A tool wanted to end the program."""
+
+    error: SystemExit
 
 
 @dataclass(slots=True, eq=False)

@@ -196,10 +196,11 @@ def _left_out(block: Block, size: int) -> str:
 
 
 def _cut(text: str, largest: int) -> str:
-    text = whole(text)
     if len(text) <= largest:
-        return text or "(no output)"
-    return f"{text[:largest]}\n[cut: {len(text) - largest:,} of {len(text):,} characters are not shown]"
+        return whole(text) or "(no output)"
+    return (
+        f"{whole(text[:largest])}\n[cut: {len(text) - largest:,} of {len(text):,} characters are not shown]"
+    )
 
 
 def is_tool(value: object) -> TypeGuard[Tool]:

@@ -12,13 +12,14 @@ from holdfast.agent.reading import Reading, answer_of, failure_of
 from holdfast.agent.reply import Reply
 from holdfast.agent.toolbox import PendingCall, Ran, Workshop
 from holdfast.agent.tools import Tool
-from holdfast.agent.transcript import UNANSWERED, closed
+from holdfast.agent.transcript import INTERRUPTED, UNANSWERED, closed
 from holdfast.call import OwnTools
 from holdfast.errand import Errand, sent_on
 from holdfast.language import Sentence
 from holdfast.pipeline import Settling
 from holdfast.policy.toolloop import AskAgain, Block, Done, RunTools, ToolCall, is_empty, next_step
 from holdfast.wire.assembling import text_in
+from holdfast.wire.meter import Meter
 
 
 @dataclass(slots=True)
@@ -29,6 +30,7 @@ class Turn:
         history: what was said before; never changed.
         stream: whether answers are read as they come.
         decided: goes on where the history ends with calls that wait: who may run, by their ids.
+        is_doubtful: somebody else has begun to run the calls that wait, and nobody knows how far they came.
         messages: what has been said since, to be added to the history.
         askings: the answers asked for so far.
         pending: calls of tools that wait for a person; then nothing was run, and the turn is over.
@@ -40,6 +42,7 @@ class Turn:
     count: Callable[[Asking], None]
     stream: bool = False
     decided: Mapping[str, bool] | None = None
+    is_doubtful: bool = False
     messages: list[Message] = field(default_factory=list[Message])
     askings: list[Asking] = field(default_factory=list[Asking])
     pending: tuple[PendingCall, ...] = ()
@@ -146,16 +149,17 @@ class Turn:
         self._queue.extend(ToolStarted(id=call.id, tool=call.name, input=call.input) for call in calls)
 
     def reply(self, text: str | None = None) -> Reply:
-        """The reply when everything has been played."""
-        assert self._last is not None
-        response, meter = self._last.response, self._last.response.meter
+        """The reply when everything has been played; no model was asked where calls wait for a person once more."""
+        response = None if self._last is None else self._last.response
+        meter = Meter() if response is None else response.meter
+        asked = self.asking.exchange if self.askings else self.exchange
         return Reply(
             text="".join(self._texts or self._said) if text is None else text,
-            outcome=response.label,
+            outcome="answered" if response is None else response.label,
             usage=used_by(self.askings),
             cost=self.cost,
             model=meter.model or self.exchange.model,
-            request_id=self.asking.exchange.request_id,
+            request_id=asked.request_id,
             stop_reason=self._stop_reason or meter.stop_reason,
             attempts=attempts_of(self.askings),
             conversation=self.exchange.conversation,
@@ -174,7 +178,8 @@ class Turn:
         if not calls:
             return
         if self.decided is None:
-            self.messages.insert(0, _results([_unanswered(call) for call in calls]))
+            said = INTERRUPTED if self.is_doubtful else UNANSWERED
+            self.messages.insert(0, _results([_unanswered(call, said) for call in calls]))
             return
         left_open = [call for call in calls if call.id in self.decided or self._acts(call.name)]
         self._doubts |= {call.id: _LEFT_OPEN for call in left_open}
@@ -183,11 +188,7 @@ class Turn:
 
     def _acts(self, name: str) -> bool:
         tool = self.plan.box.get(name)
-        if tool is None:
-            return False
-        if tool.acts is None:
-            return tool.policy == "ask" or self.exchange.runtime.settings.tools.is_consequential(name)
-        return tool.acts
+        return tool is not None and _does_something(tool, self.exchange)
 
     async def _ask(self) -> None:
         """Ask for one answer of the model; one that comes in one piece is read at once."""
@@ -282,6 +283,13 @@ def _to_decide(waiting: Sequence[PendingCall], acting: Sequence[ToolCall]) -> tu
     return (*waiting, *together)
 
 
+def _does_something(tool: Tool, exchange: Exchange) -> bool:
+    """Whether a tool acts on the world, as far as anybody has said, or by its name."""
+    if tool.acts is None:
+        return tool.policy == "ask" or exchange.runtime.settings.tools.is_consequential(tool.name)
+    return tool.acts
+
+
 def _own_tools(tools: Sequence[Tool], doubted: Callable[[str, Sentence], None]) -> OwnTools | None:
     if not tools:
         return None
@@ -322,8 +330,8 @@ def open_calls(history: Sequence[Message]) -> tuple[ToolCall, ...]:
     return step.calls if isinstance(step, RunTools) else ()
 
 
-def _unanswered(call: ToolCall) -> Block:
-    return {"type": "tool_result", "tool_use_id": call.id, "content": UNANSWERED, "is_error": True}
+def _unanswered(call: ToolCall, said: str) -> Block:
+    return {"type": "tool_result", "tool_use_id": call.id, "content": said, "is_error": True}
 
 
 _TOGETHER = Sentence(

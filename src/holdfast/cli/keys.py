@@ -1,5 +1,6 @@
 """`holdfast keys`: keys for callers of the gateway, shown once and kept as digests."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import click
@@ -18,7 +19,8 @@ from holdfast.operations.keys import (
     revoke,
     rotate,
 )
-from holdfast.policy.keys import PREFIX, SCOPES, KeyScope
+from holdfast.policy.keys import PREFIX, SCOPES, KeyLimits, KeyScope
+from holdfast.policy.money import exact
 
 HEADERS = (
     Sentence("id", ko="아이디"),
@@ -52,6 +54,9 @@ def group() -> None:
 @click.option("--user", help="Whose calls all of its calls are.")
 @click.option("--model", "models", multiple=True, help="The only models it may ask for.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="What its calls are tagged with.")
+@click.option("--rpm", type=click.IntRange(min=1), help="Requests a minute.")
+@click.option("--tpm", type=click.IntRange(min=1), help="Input tokens a minute, and as many output tokens.")
+@click.option("--usd-per-day", metavar="AMOUNT", help="Dollars a day, such as 2.50.")
 @with_book
 def create_command(
     book: Book,
@@ -59,7 +64,7 @@ def create_command(
     name: str,
     expires: timedelta | None,
     scopes: tuple[KeyScope, ...],
-    **more: tuple[str, ...] | str | None,
+    **more: tuple[str, ...] | str | int | None,
 ) -> None:
     """Make a key for NAME and show it, once."""
     user, models, tags = more["user"], more["models"], more["tags"]
@@ -72,6 +77,7 @@ def create_command(
         user=user if isinstance(user, str) else None,
         models=listed(models),
         tags=named("--tag", tags),
+        limits=_limits(more),
     )
     _hand_over(book, work(book, lambda desk: create(desk, wanted)))
 
@@ -126,6 +132,15 @@ def revoke_command(book: Book, *, which: str, reason: str, yes: bool) -> None:
                 ko=f"`{which}` 키는 더 이상 쓸 수 없습니다. 모든 워커에 1초 안에 적용됩니다.",
             )
         )
+
+
+def _limits(said: Mapping[str, tuple[str, ...] | str | int | None]) -> KeyLimits:
+    rpm, tpm, usd = said["rpm"], said["tpm"], said["usd_per_day"]
+    return KeyLimits(
+        rpm=rpm if isinstance(rpm, int) else None,
+        tpm=tpm if isinstance(tpm, int) else None,
+        usd_per_day=exact(usd, name="--usd-per-day") if isinstance(usd, str) else None,
+    )
 
 
 def _hand_over(book: Book, issued: Issued) -> None:

@@ -9,10 +9,10 @@ import click
 import msgspec
 
 from holdfast.cli.main import FAILED, language
-from holdfast.cli.price_check import Finding, findings
 from holdfast.cli.price_list import sheet
 from holdfast.clock import SYSTEM_CLOCK
 from holdfast.language import Sentence
+from holdfast.operations.price_check import Finding, findings
 from holdfast.parts.prices import PriceBook
 from holdfast.settings import Settings
 from holdfast.wire.usage import MOST_TOKENS, is_count
@@ -92,7 +92,7 @@ def _told(found: tuple[Finding, ...], book: PriceBook) -> Sentence:
     if not found:
         return Sentence(
             f"The price book of {book.as_of} fits: nothing to do.",
-            ko=f"{book.as_of} 기준 가격표가 설정과 맞습니다. 할 일이 없습니다.",
+            ko=f"{book.as_of} 기준 요금표가 설정과 맞습니다. 할 일이 없습니다.",
         )
     return Sentence(
         "\n".join(f"{finding.level}: {finding.sentence.en}" for finding in found),

@@ -142,8 +142,8 @@ def _form(*, as_json: bool, as_lines: bool, as_csv: bool) -> str:
 def _nothing(wanted: str) -> Sentence:
     if not wanted.strip():
         return Sentence(
-            "No request yet. Requests appear when their calls are over.",
-            ko="아직 요청이 없습니다. 호출이 끝나면 나타납니다.",
+            "No request yet. Requests appear when their calls are over; those of a simulated gateway with --simulate.",
+            ko="아직 요청이 없습니다. 호출이 끝나면 나타납니다. 시뮬레이션 게이트웨이의 요청은 --simulate로 봅니다.",
         )
     return Sentence(
         "No request is like that. `field:value` wants the whole value; `field:value*` its beginning and "

@@ -13,7 +13,7 @@ from holdfast.cli.desk import listed, show, talk
 from holdfast.cli.inert import printable
 from holdfast.cli.main import FAILED, exit_code, language
 from holdfast.cli.review_display import Display, findings_told
-from holdfast.errors import ConfigError
+from holdfast.errors import BudgetExhausted, ConfigError
 from holdfast.hold import Holdfast
 from holdfast.language import Sentence
 from holdfast.policy.routing import SIMULATOR, UpstreamConfig
@@ -25,6 +25,10 @@ from holdfast.teams.reviewers import BUILT_IN
 from holdfast.teams.sources import Diff
 
 DEGRADED = 7
+_MORE = Sentence(
+    "To have the rest reviewed, allow more with --max-usd, or name less: one folder, a --diff, fewer --reviewers.",
+    ko="나머지도 리뷰하려면 --max-usd를 높이거나, 범위를 줄이세요(폴더 하나, --diff, --reviewers 일부).",
+)
 FORMATS = ("text", "markdown", "json")
 
 
@@ -138,6 +142,8 @@ def _show(done: Review, form: str) -> None:
             click.echo(findings_told(done, language()), nl=False)
     for remark in remarks(done):
         talk(Sentence(printable(remark.en), ko=printable(remark.ko)))
+    if isinstance(done.stopped, BudgetExhausted):
+        talk(_MORE)
     talk(summary(done))
 
 

@@ -16,7 +16,7 @@ HEADERS = (
     Sentence("agents", ko="에이전트"),
     Sentence("depth", ko="깊이"),
     Sentence("cost $", ko="비용 $"),
-    Sentence("stopped", ko="중지"),
+    Sentence("stopped", ko="정지"),
 )
 MODEL_HEADERS = (
     Sentence("model", ko="모델"),

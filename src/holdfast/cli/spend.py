@@ -220,7 +220,7 @@ def _repriced(told: Repricing, *, dry_run: bool) -> Sentence:
         f"Of {told.seen} settled attempts {count} {done.en} by the prices {told.version}: ${before} -> "
         f"${after}, a difference of ${difference}. {told.newly_priced} had no price before, "
         f"{told.unpriced} still have none; {told.estimated} of those that change were estimated.",
-        ko=f"정산된 시도 {told.seen}건 중 {count}건의 비용이 {done.ko}(가격표 {told.version}): ${before} -> "
+        ko=f"정산된 시도 {told.seen}건 중 {count}건의 비용이 {done.ko}(요금표 {told.version}): ${before} -> "
         f"${after}, 차이 ${difference}. 새로 가격이 매겨진 것 {told.newly_priced}건, "
         f"아직 가격을 모르는 것 {told.unpriced}건, 바뀌는 것 중 추정치 {told.estimated}건.",
     )

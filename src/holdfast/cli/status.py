@@ -24,15 +24,15 @@ SIGNS = {True: "●", False: "▲"}
 def status(server: Server, *, as_json: bool, watch: bool) -> None:
     """Say how a running gateway stands: one verdict, and its evidence. Exits with 7 when it is degraded."""
     if watch:
-        _watch(server, as_json=as_json)
+        keep_watch(server, as_json=as_json)
     found = server.get("/api/v1/status")
     _print(found, as_json=as_json)
     if not found["ok"]:
         click.get_current_context().exit(DEGRADED)
 
 
-def _watch(server: Server, *, as_json: bool) -> None:
-    """Never returns: the person at the keyboard ends it."""
+def keep_watch(server: Server, *, as_json: bool) -> None:
+    """Say it again whenever it changes; never returns: the person at the keyboard ends it."""
     said: object = None
     while True:
         try:

@@ -27,8 +27,8 @@ from holdfast.operations.stops import (
 from holdfast.policy.stops import SCOPES, Stop, StopScope
 
 HEADERS = (
-    Sentence("stopped", ko="중지 대상"),
-    Sentence("by", ko="중지한 사람"),
+    Sentence("stopped", ko="정지 대상"),
+    Sentence("by", ko="정지한 사람"),
     Sentence("since", ko="시작"),
     Sentence("until", ko="종료"),
     Sentence("reason", ko="이유"),
@@ -131,7 +131,7 @@ def _list(book: Book) -> None:
         rows = [[_title(one), one.by, local(one.at), local(one.until), one.reason or "-"] for one in held]
         click.echo(table(HEADERS, rows))
     else:
-        talk(Sentence("Nothing is stopped.", ko="중지된 것이 없습니다."))
+        talk(Sentence("Nothing is stopped.", ko="정지된 것이 없습니다."))
 
 
 def _told(told: Told) -> Sentence:
@@ -149,13 +149,13 @@ def _told(told: Told) -> Sentence:
     if told.everywhere:
         return Sentence(
             f"{what.en} stopped {end.en}, everywhere within a second. To end it: {cure}",
-            ko=f"{what.ko} {end.ko} 중지했습니다. 1초 안에 모든 워커에 적용됩니다. 해제하려면: {cure}",
+            ko=f"{what.ko} {end.ko} 정지했습니다. 1초 안에 모든 워커에 적용됩니다. 해제하려면: {cure}",
         )
     why = Sentence("", ko="") if told.problem is None else told.problem.sentence
     return Sentence(
         f"{what.en} stopped {end.en}, but ONLY BY WORKERS ON THIS MACHINE: the database did not take it. {why.en} "
         "Say it again once the database answers, or on every machine.",
-        ko=f"{what.ko} {end.ko} 중지했지만, 이 컴퓨터의 워커에만 적용됩니다. 데이터베이스에 기록하지 못했습니다. {why.ko} "
+        ko=f"{what.ko} {end.ko} 정지했지만, 이 컴퓨터의 워커에만 적용됩니다. 데이터베이스에 기록하지 못했습니다. {why.ko} "
         "데이터베이스가 응답하면 다시 실행하거나, 컴퓨터마다 실행하세요.",
     )
 
@@ -171,11 +171,11 @@ def _resumed(word: Stop, ended: Stop | None, left: Stops) -> Sentence:
     others = Sentence("", ko="")
     if left:
         names = ", ".join(_title(one) for one in left)
-        others = Sentence(f" Still stopped: {names}.", ko=f" 아직 중지된 것: {names}.")
+        others = Sentence(f" Still stopped: {names}.", ko=f" 아직 정지된 것: {names}.")
     if ended is None:
         return Sentence(
             f"Nothing was stopped by the name {_title(word)}.{others.en}",
-            ko=f"{_title(word)}(으)로 중지된 것이 없습니다.{others.ko}",
+            ko=f"{_title(word)}(으)로 정지된 것이 없습니다.{others.ko}",
         )
     return Sentence(
         f"{_title(word)} is served again, everywhere within a second.{others.en}",

@@ -3,14 +3,19 @@
 from dataclasses import dataclass, replace
 
 from holdfast.assembly import Runtime
-from holdfast.call import Principal
+from holdfast.call import NO_LIMITS, OwnLimits, OwnTools, Principal
 from holdfast.errors import NotAllowed
 from holdfast.identity import identified, owned
 from holdfast.language import Sentence
 from holdfast.orders import KEY
-from holdfast.policy.keys import KeyRecord
+from holdfast.policy.keys import NO_KEY_LIMITS, KeyRecord
+from holdfast.stations import redis_url
 from holdfast.upstream.request import CREDENTIALS
 from holdfast.wire.headers import Headers, without
+
+_LARGER = Sentence(
+    "ask an operator for a key with a higher limit", ko="운영자에게 한도가 더 높은 키를 요청하세요"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +25,22 @@ class Visitor:
     principal: Principal
     headers: Headers
     record: KeyRecord | None = None
+    own_limits: OwnLimits = NO_LIMITS
+    own_tools: OwnTools | None = None
+    counting_apart: int = 1
+    """How many workers count rates each for itself."""
+
+    @property
+    def limits(self) -> OwnLimits:
+        """What the caller's key may be used for, beside the limits of the settings."""
+        if self.record is None or self.record.limits == NO_KEY_LIMITS:
+            return self.own_limits
+        name, limits = self.record.name, self.record.limits
+        return OwnLimits(
+            budgets=limits.budgets(name),
+            quotas=limits.quotas(name, workers=self.counting_apart),
+            cure=_LARGER,
+        )
 
     @property
     def models(self) -> frozenset[str]:
@@ -46,6 +67,7 @@ class Doorkeeper:
             principal=_known(record, headers),
             headers=without(headers, *CREDENTIALS),
             record=record,
+            counting_apart=1 if redis_url(runtime.settings) else runtime.settings.gateway.workers,
         )
 
 

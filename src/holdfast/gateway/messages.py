@@ -3,26 +3,41 @@
 from dataclasses import replace
 
 from holdfast.assembly import Runtime
-from holdfast.call import Call, Incoming, OwnWays
+from holdfast.call import NO_LIMITS, Call, Incoming, OwnWays
 from holdfast.gateway.identity import Visitor
+from holdfast.gateway.ownership import Owners
 from holdfast.gateway.reading import expect_json
 from holdfast.gateway.responding import EVENT_STREAM, Outlet
+from holdfast.gateway.standing import Standings, is_shared, without_limits
 from holdfast.pipeline import Settling
 from holdfast.upstream.output import FLAGGED
 from holdfast.upstream.tool_gate import HELD
 from holdfast.wire.headers import DEGRADED, Headers, get, merged, response_headers
+from holdfast.wire.insistence import insists
 
 
-async def answer_messages(runtime: Runtime, outlet: Outlet, visitor: Visitor, incoming: Incoming) -> None:
+async def answer_messages(
+    runtime: Runtime, outlet: Outlet, visitor: Visitor, incoming: Incoming, standings: Standings
+) -> None:
     """Answer one Messages request; raises the typed error when it is refused or fails before it began."""
     expect_json(incoming.headers)
-    call = runtime.call(incoming, visitor.principal, request_id=outlet.request_id)
+    # A client that repeats every failure has its tries there: here each upstream is asked once.
+    tries = len(runtime.upstreams) if insists(incoming.headers) else None
+    call = runtime.call(incoming, visitor.principal, request_id=outlet.request_id, attempts=tries)
     visitor.check_model(call.request.model)
+    await Owners(runtime.ledger).expect_named(visitor, incoming.body)
+    if visitor.limits is not NO_LIMITS:
+        call = replace(call, own_limits=visitor.limits)
+    if visitor.own_tools is not None:
+        call = replace(call, own_tools=visitor.own_tools)
     if visitor.models:
         call = replace(call, own_ways=OwnWays(models=visitor.models))
     answer = await runtime.pipeline(call)
     try:
-        await outlet.start(answer.response.status, _headers(runtime, call, answer))
+        headers = _headers(runtime, call, answer)
+        if is_shared(runtime, answer.response.upstream):
+            headers = merged(without_limits(headers), await standings.of(runtime, call))
+        await outlet.start(answer.response.status, headers)
         async for chunk in answer:
             await outlet.write(chunk)
         await outlet.end()

@@ -5,6 +5,7 @@ import asyncio
 from holdfast.assembly import Runtime
 from holdfast.errors import StoreUnavailable
 from holdfast.gateway.office import Office
+from holdfast.gateway.peers import Peers, together
 from holdfast.gateway.refusals import nothing_here
 from holdfast.gateway.responding import Outlet
 from holdfast.orders import KEY
@@ -18,15 +19,23 @@ STORE_TIMEOUT = 1.0
 HEADERS = (("content-type", CONTENT_TYPE), ("cache-control", "no-store"))
 
 
-async def answer_metrics(runtime: Runtime, office: Office | None, headers: Headers, outlet: Outlet) -> None:
-    """Answer a scrape; raises the refusal for who may not read it, and `PathUnknown` where it is switched off."""
+async def answer_metrics(
+    runtime: Runtime, office: Office | None, headers: Headers, outlet: Outlet, peers: Peers | None = None
+) -> None:
+    """Answer a scrape, for all workers of this machine.
+
+    Raises the refusal for who may not read it, and `PathUnknown` where it is switched off.
+    """
     await runtime.begin()
     mode = runtime.settings.telemetry.metrics or _usual(runtime)
     if mode == "off" or (mode == "admin" and office is None):
         raise nothing_here("GET", METRICS)
     if mode == "admin" and office is not None:
         office.admit(headers)
-    await outlet.reply(200, HEADERS, runtime.reporting.metrics.render(await _reserved(runtime)))
+    own = runtime.reporting.metrics.render(await _reserved(runtime))
+    if peers is not None:
+        own = together(dict(sorted({**await peers.others(), peers.number: own}.items())), peers.number)
+    await outlet.reply(200, HEADERS, own)
 
 
 def _usual(runtime: Runtime) -> str:

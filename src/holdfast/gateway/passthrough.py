@@ -8,6 +8,7 @@ from holdfast.call import Incoming
 from holdfast.errors import UpstreamError
 from holdfast.gateway.reading import expect_json
 from holdfast.gateway.responding import Outlet
+from holdfast.gateway.standing import is_shared, without_limits
 from holdfast.language import Sentence
 from holdfast.wire.errors import read_envelope
 from holdfast.wire.headers import get, merged, response_headers
@@ -40,7 +41,10 @@ async def relay(runtime: Runtime, outlet: Outlet, method: str, path: str, incomi
         "x-holdfast-request-id": outlet.request_id,
         "x-holdfast-outcome": "answered" if status == 200 else "failed",
     }
-    await outlet.reply(status, merged(response_headers(headers), ours), body)
+    headers = response_headers(headers)
+    if is_shared(runtime, runtime.upstreams[0].name):
+        headers = without_limits(headers)
+    await outlet.reply(status, merged(headers, ours), body)
 
 
 def _unexpected(path: str, status: int, body: bytes) -> UpstreamError:

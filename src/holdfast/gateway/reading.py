@@ -1,7 +1,7 @@
 """What comes in over ASGI: a target, a bounded body, and perhaps the client's leaving."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from typing import Any
 from urllib.parse import quote
 
@@ -49,28 +49,33 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
     What still comes of a refused body is left to the server, which throws it away: a client that writes
     before it reads gets to the refusal, and its connection stays good.
     """
+    return b"".join([piece async for piece in pieces(receive, headers, limit)])
+
+
+async def pieces(receive: Receive, headers: Headers, limit: int) -> AsyncGenerator[bytes, None]:
+    """The body as it comes; raises `RequestTooLarge` as `read_body` does, and `ClientGone`."""
     announced = get(headers, "content-length") or ""
     if announced.isdecimal() and (len(announced) > _LONGEST_LENGTH or int(announced) > limit):
-        raise _too_large(limit)
-    chunks: list[bytes] = []
+        raise too_large(limit)
     size = 0
     loop = asyncio.get_running_loop()
     began = loop.time()
-    try:
-        async with asyncio.timeout(None) as patience:
-            while True:
-                patience.reschedule(min(loop.time(), began + size / SLOWEST) + SILENCE)
+    more = True
+    while more:
+        try:
+            async with asyncio.timeout_at(min(loop.time(), began + size / SLOWEST) + SILENCE):
                 message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGone
-                chunks.append(message.get("body", b""))
-                size += len(chunks[-1])
-                if size > limit:
-                    raise _too_large(limit)
-                if not message.get("more_body", False):
-                    return b"".join(chunks)
-    except TimeoutError:
-        raise _BodyNeverCame(_NEVER_CAME) from None
+        except TimeoutError:
+            raise _BodyNeverCame(_NEVER_CAME) from None
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        piece: bytes = message.get("body", b"")
+        size += len(piece)
+        if size > limit:
+            raise too_large(limit)
+        more = message.get("more_body", False)
+        if piece:
+            yield piece
 
 
 def again(body: bytes, receive: Receive) -> Receive:
@@ -93,9 +98,13 @@ async def unless_gone(work: Coroutine[Any, Any, None], receive: Receive) -> None
     try:
         await asyncio.wait({task, watcher}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        task.cancel()
         watcher.cancel()
-        await finish(_ended(task, watcher))
+        if task.done() and not watcher.done():
+            # As nearly every request ends: of the watcher nothing is awaited, and what went wrong is heard of below.
+            _ = task.cancelled() or task.exception()
+        else:
+            task.cancel()
+            await finish(_ended(task, watcher))
     if task.cancelled():
         raise ClientGone
     task.result()
@@ -120,17 +129,10 @@ def expect_json(headers: Headers) -> None:
                 ko=f"content-type: `{kind[:100]}`은(는) 받을 수 없습니다. `application/json`으로 보내세요",
             )
         )
-    encoding = (get(headers, "content-encoding") or "identity").strip().lower()
-    if encoding != "identity":
-        raise MalformedRequest(
-            Sentence(
-                f"content-encoding: `{encoding[:100]}` is not accepted here; send the body uncompressed",
-                ko=f"content-encoding: `{encoding[:100]}`은(는) 받을 수 없습니다. 압축하지 않은 본문을 보내세요",
-            )
-        )
 
 
-def _too_large(limit: int) -> RequestTooLarge:
+def too_large(limit: int) -> RequestTooLarge:
+    """A body passes what may come in there."""
     return RequestTooLarge(
         Sentence(
             f"The request is larger than the {limit:,} bytes allowed here; send less, or upload files instead.",

@@ -5,25 +5,28 @@ import contextlib
 import logging
 import math
 import socket
+import ssl
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from types import FrameType
+from typing import TYPE_CHECKING, Protocol, Self, cast
 
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from holdfast.assembly import new_request_id
-from holdfast.errors import HoldfastError, MalformedRequest, Refused
+from holdfast.errors import ConfigError, HoldfastError, MalformedRequest, Refused
 from holdfast.gateway.app import Gateway
 from holdfast.language import Sentence
+from holdfast.policy.gateway import GatewayConfig
 from holdfast.wire.errors import envelope, error_headers
 from holdfast.wire.framing import Framer
 from holdfast.wire.headers import to_raw
 
 LARGEST_HEAD = 64 * 1024
 """Bytes of a request line and its headers."""
-KEEP_ALIVE = 75.0
-"""Seconds an idle connection stays open: longer than the pools of the official SDKs keep theirs (5 s, 60 s)."""
+COME_BACK = 1.0
+"""Seconds after which a caller that found every connection taken may try again."""
 MARGIN = 10
 """Seconds that uvicorn waits beyond our own end of the calls."""
 
@@ -40,6 +43,13 @@ class Patience:
     """The same for one in chunks, which costs us to read and may never end: as long as an answer needs to arrive."""
     reader: float = 120.0
     """For a client that does not read what it asked for."""
+    crowded: float = 1.0
+    """For the request of a caller too many, which is refused as soon as it comes."""
+
+    @classmethod
+    def of(cls, config: GatewayConfig) -> Self:
+        """The patience that settings ask for."""
+        return cls(head=config.head_timeout, reader=config.reader_timeout)
 
 
 class _Cycle(Protocol):
@@ -64,14 +74,22 @@ class _Shaped(_Server):
     transport: asyncio.Transport
     logger: logging.Logger
     cycle: _Cycle | None
+    connections: set[asyncio.Protocol]
     patience = Patience()
+    most: int | None = None
+    _is_too_many = False
     _timer: asyncio.TimerHandle | None = None
     _reader_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._framer = Framer(largest_head=LARGEST_HEAD)
         super().connection_made(transport)
-        self._expect(self.patience.head, self._head_never_came)
+        if self.most is not None and len(self.connections) > self.most:
+            self._is_too_many = True
+            self.connections.discard(self)
+            self._expect(self.patience.crowded, self.transport.close)
+        else:
+            self._expect(self.patience.head, self._head_never_came)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect_nothing()
@@ -79,6 +97,10 @@ class _Shaped(_Server):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_too_many:
+            # Not before it has been read: what lies there unread takes the refusal away from the client.
+            self._refuse(_Crowded(_TOO_MANY, retry_after=COME_BACK))
+            return
         try:
             for piece in self._framer.feed(data):
                 if self.transport.is_closing():
@@ -154,6 +176,15 @@ class _HeadNeverCame(Refused):
     error_type = "timeout_error"
 
 
+class _Crowded(Refused):
+    """Every connection that this worker may have is taken."""
+
+    error_code = "holdfast_connections_exhausted"
+    default_status = 503
+    error_type = "overloaded_error"
+    should_retry = True
+
+
 def _written(error: HoldfastError) -> bytes:
     request_id = new_request_id()
     body = envelope(error, request_id)
@@ -169,15 +200,39 @@ def _written(error: HoldfastError) -> bytes:
     return b"HTTP/1.1 %d Bad Request\r\n%s\r\n%s" % (error.status, head, body)
 
 
-def _shaped(http: type[asyncio.Protocol], patience: Patience) -> type[asyncio.Protocol]:
-    return cast("type[asyncio.Protocol]", type("GatewayProtocol", (_Shaped, http), {"patience": patience}))
+def _shaped(
+    http: type[asyncio.Protocol], patience: Patience, most: int | None = None
+) -> type[asyncio.Protocol]:
+    members = {"patience": patience, "most": most}
+    return cast("type[asyncio.Protocol]", type("GatewayProtocol", (_Shaped, http), members))
+
+
+def check_tls(config: GatewayConfig) -> None:
+    """Raise `ConfigError` for a certificate that cannot be used, before anybody is told that we are ready."""
+    if config.tls_cert is None:
+        return
+    try:
+        # Without a password we would be asked for one at the terminal, and a service has none.
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            config.tls_cert, config.tls_key, password=""
+        )
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(
+            Sentence(
+                f"gateway.tls_cert, gateway.tls_key: the certificate {config.tls_cert} cannot be used: {why}. Write "
+                "the paths of a PEM certificate and of its key without a password.",
+                ko=f"gateway.tls_cert, gateway.tls_key: 인증서 {config.tls_cert}을(를) 쓸 수 없습니다: {why}. "
+                "PEM 인증서와 암호 없는 개인 키의 경로를 적으세요.",
+            )
+        ) from error
 
 
 class GatewayServer(uvicorn.Server):
     """Serves one gateway, and stops it so that every client hears of it.
 
     The first SIGINT or SIGTERM lets running calls end for `drain_timeout` seconds and then ends them with a
-    typed error; a second SIGINT does so at once. Either way `run` returns, with everything settled.
+    typed error; a second one does so at once. Either way `run` returns, with everything settled.
     """
 
     def __init__(
@@ -188,22 +243,27 @@ class GatewayServer(uvicorn.Server):
         ready: Callable[[], None] = lambda: None,
         http: type[asyncio.Protocol] = AutoHTTPProtocol,
         patience: Patience | None = None,
+        config: GatewayConfig | None = None,
     ) -> None:
+        config = config or GatewayConfig()
         self._gateway = gateway
         self._drain_timeout = drain_timeout
         self._ready = ready
         super().__init__(
             uvicorn.Config(
                 gateway,
-                http=_shaped(http, patience or Patience()),
+                http=_shaped(http, patience or Patience.of(config), config.max_connections),
                 ws="none",
                 lifespan="on",
                 log_config=None,
                 access_log=False,
-                proxy_headers=False,
+                proxy_headers=bool(config.trusted_proxies),
+                forwarded_allow_ips=list(config.trusted_proxies),
+                ssl_certfile=config.tls_cert,
+                ssl_keyfile=config.tls_key,
                 server_header=False,
                 date_header=False,
-                timeout_keep_alive=int(KEEP_ALIVE),
+                timeout_keep_alive=math.ceil(config.keep_alive),
                 timeout_graceful_shutdown=math.ceil(drain_timeout) + MARGIN,
             )
         )
@@ -222,6 +282,11 @@ class GatewayServer(uvicorn.Server):
             await self.lifespan.shutdown()
         await asyncio.gather(draining, return_exceptions=True)
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Whoever asks twice does not want to wait."""
+        self.force_exit = self.force_exit or self.should_exit
+        super().handle_exit(sig, frame)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         """As uvicorn does, without raising the signals once more at the end: to be stopped is no failure."""
@@ -233,6 +298,10 @@ class GatewayServer(uvicorn.Server):
 _NOT_HTTP = Sentence(
     "This is not a valid HTTP/1.1 request; check the request line, the headers and how the body is framed.",
     ko="올바른 HTTP/1.1 요청이 아닙니다. 요청 줄과 헤더, 본문 길이 표시를 확인하세요.",
+)
+_TOO_MANY = Sentence(
+    "Every connection that this gateway takes (gateway.max_connections) is in use; come back in a second.",
+    ko="게이트웨이가 받을 수 있는 연결(gateway.max_connections)이 모두 사용 중입니다. 1초 뒤에 다시 시도하세요.",
 )
 _NEVER_CAME = Sentence(
     "The headers of this request did not come to their end in time; send it again.",

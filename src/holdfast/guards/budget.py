@@ -275,7 +275,8 @@ class LeasedPurse:
     def _denial(self, denied: Denied) -> BudgetExhausted:
         is_own = denied.limit.budget in self.call.own_limits.budgets
         config = self._budgets[denied.limit.budget]
-        return denial(denied, config, self._guard.clock.now(), cure=_LARGER if is_own else None)
+        cure = (self.call.own_limits.cure or _LARGER) if is_own else None
+        return denial(denied, config, self._guard.clock.now(), cure=cure)
 
     def _live(self) -> None:
         """A new hold lasts for a lease: its first sign of life is due a beat from now, if none is due sooner."""

@@ -9,14 +9,14 @@ from holdfast.call import Call
 from holdfast.events import Observer, ResultFenced, unobserved
 from holdfast.parts.suspicion import Suspicion
 from holdfast.pipeline import Proceed
-from holdfast.policy.coverage import coverage
+from holdfast.policy.coverage import Skipped, coverage
 from holdfast.policy.taint import TaintConfig, is_untrusted
 from holdfast.wire.fence import with_fences
 from holdfast.wire.messages import read_request
 from holdfast.wire.place import Path
 from holdfast.wire.provenance import Told, read_provenance
 
-NAME, VERSION = "fence", "1"
+NAME, VERSION = "fence", "2"
 AT_ONCE = 10_000
 """Characters looked at in the event loop, in about 25 ms; more go to a thread."""
 
@@ -28,6 +28,9 @@ class FenceGuard:
     The fence and the suspicion depend on the text alone, so that what was fenced as the newest result still is
     when it is history: the model is never shown another past than the one it has thought about. Nothing else is
     changed, and nothing is taken out.
+
+    Of one conversation `screen.max_examined` characters are read, from its beginning on: what comes behind them
+    is fenced unread, and the record of the call says so.
     """
 
     name: ClassVar[str] = NAME
@@ -43,11 +46,15 @@ class FenceGuard:
         results = [told for told in source.told if told.may_be_fenced and is_untrusted(told, self.config)]
         if not results:
             return Proceed(call)
-        paths = await self._suspicious(results)
-        self._note(call, results, paths)
+        reach = self.suspicion.in_reach([told.text for told in results])
+        near = [told for told, is_near in zip(results, reach, strict=True) if is_near]
+        unread = {told.path for told, is_near in zip(results, reach, strict=True) if not is_near}
+        suspicious = {*await self._suspicious(near), *unread}
+        paths = [told.path for told in results if told.path in suspicious]
+        self._note(call, near, paths, unread)
         if not paths:
             return Proceed(call)
-        body = with_fences(call.body, paths)
+        body = with_fences(call.body, paths, unread)
         return Proceed(replace(call, body=body, request=read_request(body)))
 
     async def _suspicious(self, results: list[Told]) -> list[Path]:
@@ -65,7 +72,7 @@ class FenceGuard:
         awaited = (told for told in results if left is None or not left.is_set())
         return [told.path for told in awaited if self.suspicion.is_suspicious(told.text)]
 
-    def _note(self, call: Call, results: list[Told], paths: list[Path]) -> None:
+    def _note(self, call: Call, read: list[Told], paths: list[Path], unread: set[Path]) -> None:
         """Write down what was looked at, and announce what is new."""
         newest = {block.path for block in call.request.newest}
         fresh = sum(_dotted(path) in newest for path in paths)
@@ -76,7 +83,8 @@ class FenceGuard:
                 "input",
                 NAME,
                 VERSION,
-                examined=((_dotted(told.path), len(told.text)) for told in results),
+                examined=((_dotted(told.path), len(told.text)) for told in read),
+                skipped=(Skipped(path=_dotted(path), reason="too_much") for path in paths if path in unread),
                 findings=("fenced",) if paths else (),
             )
         )

@@ -1,7 +1,7 @@
 """The station that writes every call and its attempts down, whatever its ending."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from holdfast.bookkeeping import Bookkeeper
@@ -28,17 +28,17 @@ class RecordGuard:
     async def __call__(self, call: Call) -> Proceed:
         async def settle(outcome: Outcome) -> None:
             duration_ms = round((self.clock.monotonic() - call.started) * 1000, 3)
-            entry = self.books.call(call, outcome, duration_ms=duration_ms)
+            attempts = self.books.attempts(call, outcome)
+            entry = self.books.call(call, outcome, duration_ms=duration_ms, attempts=attempts)
             try:
-                await self._write(call, entry, outcome)
+                await self._write(call, entry, attempts)
             finally:
                 self.observe(_ended(entry, outcome, call.tally.trace_id))
 
         return Proceed(call, settle)
 
-    async def _write(self, call: Call, entry: CallRecord, outcome: Outcome) -> None:
+    async def _write(self, call: Call, entry: CallRecord, attempts: Sequence[AttemptRecord]) -> None:
         # Side by side, so that a store that groups its commits takes both in one.
-        attempts = self.books.attempts(call, outcome)
         for overrun in _overruns(call, attempts):
             self.observe(overrun)
         settled, recorded = await asyncio.gather(

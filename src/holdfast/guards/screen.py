@@ -17,6 +17,7 @@ from holdfast.parts.sightings import Sightings
 from holdfast.parts.validator import InputValidator
 from holdfast.parts.verdicts import Verdicts
 from holdfast.pipeline import Proceed
+from holdfast.policy.client_words import without_client_words
 from holdfast.policy.coverage import Coverage, Skipped, coverage, of_newest, of_nothing
 from holdfast.policy.detector.calibration import suspicion
 from holdfast.policy.monitoring import Decision, decide, decided
@@ -156,7 +157,8 @@ class ScreenGuard:
         """What is seen in each block, up to the first that is refused whatever others say of it."""
         found: list[_Seen] = []
         for block in blocks:
-            reading = self._reader.read(block.text, block.channel, abandoned=abandoned)
+            text = without_client_words(block.text)
+            reading = self._reader.read(text, block.channel, abandoned=abandoned)
             found.append(_Seen(block=block, reading=reading, decision=self._decide(block, reading)))
             if found[-1].decision.action == "block" and not self._is_doubtful(found[-1]):
                 break

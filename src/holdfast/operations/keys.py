@@ -10,7 +10,9 @@ from holdfast.operations.desk import Desk, after, instant, readable
 from holdfast.operations.pepper import pepper
 from holdfast.orders import KEY
 from holdfast.policy.keys import (
+    NO_KEY_LIMITS,
     TOKEN_BYTES,
+    KeyLimits,
     KeyRecord,
     KeyScope,
     Rotation,
@@ -36,6 +38,7 @@ class NewKey:
     user: str | None = None
     models: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    limits: KeyLimits = NO_KEY_LIMITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,7 @@ async def create(desk: Desk, wanted: NewKey) -> Issued:
         user=wanted.user,
         models=wanted.models,
         tags=wanted.tags,
+        limits=wanted.limits,
     )
     return await _issue(desk, record, f"create {wanted.name}")
 
@@ -134,6 +138,11 @@ def key_facts(key: Standing) -> dict[str, object]:
         "user": record.user,
         "models": list(record.models),
         "tags": dict(record.tags),
+        "limits": {
+            "rpm": record.limits.rpm,
+            "tpm": record.limits.tpm,
+            "usd_per_day": None if record.limits.usd_per_day is None else f"{record.limits.usd_per_day:f}",
+        },
         "created_at": instant(record.created_at),
         "ends_at": instant(key.ends_at),
         "revoked_at": instant(record.revoked_at),

@@ -198,7 +198,7 @@ def _unwritable(path: Path, error: OSError) -> StoreUnavailable:
     return StoreUnavailable(
         Sentence(
             f"The stop file {path.name} cannot be written: {error.strerror}. Check the folder and its permissions.",
-            ko=f"중지 파일 {path.name}을(를) 쓸 수 없습니다: {error.strerror}. 폴더와 권한을 확인하세요.",
+            ko=f"정지 파일 {path.name}을(를) 쓸 수 없습니다: {error.strerror}. 폴더와 권한을 확인하세요.",
         )
     )
 

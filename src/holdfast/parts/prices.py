@@ -75,7 +75,7 @@ class PriceBook:
             raise ConfigError(
                 Sentence(
                     f"The price list {path} cannot be read ({error.strerror}): check path and permissions",
-                    ko=f"가격표 {path}을(를) 읽을 수 없습니다({error.strerror}). 경로와 권한을 확인해 주세요",
+                    ko=f"요금표 {path}을(를) 읽을 수 없습니다({error.strerror}). 경로와 권한을 확인해 주세요",
                 )
             ) from error
         return cls(_configured(price_table.read(raw), config), clock=clock)

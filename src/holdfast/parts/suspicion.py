@@ -1,12 +1,13 @@
 """How much texts of tools read like attacks, remembered for a while, since clients send them with every turn."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from holdfast.parts.reading import Reader, Reading
 from holdfast.parts.validator import InputValidator
 from holdfast.parts.verdicts import Verdicts
 from holdfast.policy.monitoring import decide
-from holdfast.policy.portion import ends
+from holdfast.policy.portion import ends, in_reach
 from holdfast.policy.screening import Action, ScreenConfig
 
 
@@ -39,6 +40,11 @@ class Suspicion:
     def knows(self, text: str) -> bool:
         """Whether it can be said at once."""
         return self._reader.knows(ends(text, self.config.max_examined), "tool")
+
+    def in_reach(self, texts: Sequence[str]) -> tuple[bool, ...]:
+        """Which texts of a conversation are read: in their order, until there were `max_examined` characters."""
+        most = self.config.max_examined
+        return in_reach([len(text) for text in texts], most) if self._reads else (True,) * len(texts)
 
     @property
     def _reads(self) -> bool:

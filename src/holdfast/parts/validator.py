@@ -95,7 +95,8 @@ class InputValidator:
         collapse_whitespace: whether every run of white space becomes one space. Off, layout is kept.
 
     Raises:
-        ConfigError: a limit makes no sense, or a rule is no usable regular expression.
+        ConfigError: a limit makes no sense, a detector or language is unknown, or a rule is no usable regular
+            expression.
     """
 
     _: KW_ONLY
@@ -117,6 +118,8 @@ class InputValidator:
                     ko="InputValidator(rules=...)에는 문자열 하나가 아니라 목록을 넘겨야 합니다. 대괄호로 묶어 주세요.",
                 )
             )
+        _require_known(self.detector, ("default", "rules"), "detector")
+        _require_known(self.language, ("en", "ko"), "language")
         if self.rules is not None:
             object.__setattr__(self, "rules", tuple(self.rules))
         object.__setattr__(self, "_config", ScreenConfig(max_length=self.max_length))
@@ -257,6 +260,17 @@ def _found(finding: Finding) -> Sentence:
         f"Not allowed: {finding.reason.en} ({finding.excerpt!r}) Rephrase it.",
         ko=f"허용되지 않는 내용입니다. {finding.reason.ko} (“{finding.excerpt}”) 다르게 적어 주세요.",
     )
+
+
+def _require_known(value: object, known: tuple[str, str], name: str) -> None:
+    """Whoever misspells a name must hear of it: with an unknown detector nothing would be screened."""
+    if isinstance(value, str) and value not in known:
+        raise ConfigError(
+            Sentence(
+                f"InputValidator does not know the {name} {value!r}; use {known[0]!r} or {known[1]!r}.",
+                ko=f"InputValidator에 {name}={value!r}은(는) 없습니다. {known[0]!r} 또는 {known[1]!r}을(를) 쓰세요.",
+            )
+        )
 
 
 def _require_text(text: object) -> None:

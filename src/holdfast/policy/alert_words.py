@@ -16,7 +16,7 @@ WHAT = {
         ko="업스트림 계정이 지출 한도에 도달했습니다",
     ),
     "gate closed": Sentence("A gate is closed", ko="게이트가 닫혔습니다"),
-    "runaway run": Sentence("An agent ran away and was stopped", ko="폭주한 에이전트를 중지했습니다"),
+    "runaway run": Sentence("An agent ran away and was stopped", ko="폭주한 에이전트를 정지했습니다"),
     "crash": Sentence("A bug met a request", ko="요청을 처리하다가 내부 오류가 났습니다"),
     "unpriced": Sentence("Calls have no known price", ko="요금을 알 수 없는 호출이 있습니다"),
     "unsettled": Sentence(

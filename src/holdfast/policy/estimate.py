@@ -1,6 +1,6 @@
 """What an attempt is charged with when the upstream never said what it used."""
 
-from holdfast.policy.failure import Charge
+from holdfast.policy.failure import Charge, Failure
 from holdfast.wire.messages import MessagesRequest
 from holdfast.wire.usage import Usage
 
@@ -34,3 +34,12 @@ def used_in_vain(charge: Charge, seen: Usage | None, request: MessagesRequest) -
     output = max(known.output_tokens, request.max_tokens or 0) if whole else known.output_tokens
     presumed = Usage(input_tokens=input_bound(request), output_tokens=output)
     return (known.with_output(output) if known.prompt_tokens else presumed), True
+
+
+def charge_of(charge: Charge, failure: Failure, *, streamed: bool) -> Charge:
+    """What an attempt is charged by, knowing what was asked for.
+
+    A plain answer comes when it is written to its end: what was given up in silence may be paid for whole.
+    """
+    silent = charge == "presume_input" and failure.kind == "first_byte_timeout"
+    return "presume_full" if silent and not streamed else charge

@@ -3,7 +3,14 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from holdfast.errors import ConfigError, DeadlineExceeded, HoldfastError, InputRejected, Refused
+from holdfast.errors import (
+    BudgetExhausted,
+    ConfigError,
+    DeadlineExceeded,
+    HoldfastError,
+    InputRejected,
+    Refused,
+)
 from holdfast.language import Sentence
 from holdfast.policy.retry import check_time
 from holdfast.wire.headers import Headers
@@ -56,9 +63,12 @@ class FallbackConfig:
 
 
 def stands_in(error: HoldfastError) -> bool:
-    """Whether a fallback may be said instead of this error: never where the request itself is at fault."""
+    """Whether a fallback may be said instead of this error: never for the request's own fault or a budget of ours."""
     match error:
         case InputRejected():
+            return False
+        case BudgetExhausted() if "budget" in error.details:
+            # A limit of our own, and no outage: whoever it stops must hear of it.
             return False
         case Refused() | DeadlineExceeded():
             return True

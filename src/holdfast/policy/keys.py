@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from hashlib import sha256
 from hmac import compare_digest, new
 from typing import Annotated, Literal, get_args
@@ -18,6 +19,8 @@ import msgspec
 
 from holdfast.errors import ConfigError
 from holdfast.language import Sentence
+from holdfast.policy.budget import BudgetConfig
+from holdfast.policy.quota import QuotaConfig
 
 PREFIX = "hf_live_"
 TOKEN_BYTES = 32
@@ -47,6 +50,53 @@ class Rotation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyLimits:
+    """How much a key may be used for; `None` sets no limit. Raises `ConfigError` for what is no limit.
+
+    Attributes:
+        rpm: requests a minute.
+        tpm: input tokens a minute, and as many output tokens.
+        usd_per_day: dollars a day, by the clock of UTC.
+    """
+
+    rpm: int | None = None
+    tpm: int | None = None
+    usd_per_day: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("rpm", "tpm", "usd_per_day"):
+            value = getattr(self, name)
+            if value is not None and (Decimal(value).is_nan() or value <= 0):
+                raise ConfigError(
+                    Sentence(
+                        f"{name}: write a number above 0, or leave it out for no limit",
+                        ko=f"{name}: 0보다 큰 수를 적거나, 한도가 없으면 생략하세요",
+                    )
+                )
+
+        # What nobody could count is refused here, and not when the key is used.
+        self.quotas("")
+        self.budgets("")
+
+    def quotas(self, name: str, *, workers: int = 1) -> Mapping[str, QuotaConfig]:
+        """What a key of that name may ask for in a minute, of one of so many workers that count apart."""
+        if self.rpm is None and self.tpm is None:
+            return {}
+        rpm, tpm = (None if limit is None else -(-limit // workers) for limit in (self.rpm, self.tpm))
+        config = QuotaConfig(requests=rpm, input_tokens=tpm, output_tokens=tpm, per=60.0, scope="key")
+        return {f"key {name}": config}
+
+    def budgets(self, name: str) -> Mapping[str, BudgetConfig]:
+        """What a key of that name may spend."""
+        if self.usd_per_day is None:
+            return {}
+        return {f"key {name}": BudgetConfig(usd=self.usd_per_day, per="day", scope="key")}
+
+
+NO_KEY_LIMITS = KeyLimits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRecord:
     """What is kept of a key; raises `ConfigError` for one that makes no sense.
 
@@ -60,6 +110,7 @@ class KeyRecord:
         user: whose calls all of its calls are; `None` leaves it to the caller to say.
         models: the only models it may ask for; empty for all.
         tags: what its calls are tagged with.
+        limits: how much it may be used for; a key that follows another counts on.
     """
 
     id: str
@@ -74,6 +125,7 @@ class KeyRecord:
     user: str | None = None
     models: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    limits: KeyLimits = NO_KEY_LIMITS
 
     def __post_init__(self) -> None:
         _check_name(self.name)

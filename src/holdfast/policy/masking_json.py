@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from holdfast.policy.masking_findings import Finding
 
-_ESCAPES = re.compile(r"\\+u([0-9a-fA-F]{4})")
+_ESCAPES = re.compile(r"(?<!\\)\\++u([0-9a-fA-F]{4})")
 _KEPT = frozenset('"\\')
 _STRING = re.compile(r"\"((?:[^\"\\]|\\.)*+)\"", re.DOTALL)
 _SCALAR = re.compile(r"[-+.\w]+")

@@ -108,6 +108,10 @@ _TOOLS = (
 _TOOL_NAMES = (" -p", " -a ", "curl", "sqlplus")
 
 
+_CROSSES = frozenset("xX0*#._-")
+"""What people write in place of a key."""
+
+
 def find_tokens(text: str, prefixes: tuple[str, ...] = ()) -> Iterator[Finding]:
     """Everything in `text` that is a secret by its own shape; `prefixes` are further key prefixes."""
     for run in _RUN.finditer(text):
@@ -141,9 +145,12 @@ def _own_keys(text: str, prefixes: tuple[str, ...]) -> Iterator[Finding]:
 
 
 def _is_words(token: str) -> bool:
-    """A slug or a placeholder and no key: no digit, no inner capital, or all the same letter at the end."""
+    """A slug or a placeholder and no key: no digit and no inner capital, or nothing but crosses at the end.
+
+    Other letters that repeat are masked: whoever tries a mask out tries it with those.
+    """
     body = token[8:] if len(token) > 24 else token[4:]
-    if len(set(body[-12:])) < 3:
+    if set(body[-12:]) <= _CROSSES:
         return True
     return body.islower() and not any(letter.isdigit() for letter in body)
 

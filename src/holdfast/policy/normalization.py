@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from itertools import islice, zip_longest
 from typing import Literal
 from urllib.parse import unquote
 
@@ -29,6 +30,8 @@ MAX_DECODED_SPANS = 8
 MAX_DECODED_CHARACTERS = 20_000
 _MAX_CANDIDATES = 64
 _MAX_RUNS = 64
+_APART = "\n\n"
+"""Between what is not one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,18 +208,21 @@ def _bridged(usual: str, match: re.Match[str]) -> str:
 
 
 def _runs(view: View) -> Iterator[View]:
-    """Words written without spaces, each by itself."""
-    for count, match in enumerate(_RUNS.finditer(view.text)):
-        if count == _MAX_RUNS:
-            return
-        start, stop = match.span()
-        yield View(
-            name="run",
-            text=match.group(),
-            origins=view.origins[start:stop],
-            end=view.span(start, stop)[1],
-            loose=True,
-        )
+    """Words written without spaces, each run a paragraph by itself."""
+    spans = [match.span() for match in islice(_RUNS.finditer(view.text), _MAX_RUNS)]
+    if not spans:
+        return
+    origins: array[int] = array("Q")
+    for (start, stop), (following, _) in zip_longest(spans, spans[1:], fillvalue=(0, 0)):
+        origins.extend(view.origins[start:stop])
+        origins.extend([min(view.span(start, stop)[1], view.origins[following])] * len(_APART))
+    yield View(
+        name="run",
+        text=_APART.join(view.text[start:stop] for start, stop in spans),
+        origins=origins[: -len(_APART)],
+        end=view.span(*spans[-1])[1],
+        loose=True,
+    )
 
 
 def _unleet(table: dict[int, int], match: re.Match[str]) -> str | None:

@@ -83,6 +83,19 @@ class Mirror:
             (reading.wait(size.of(name), now) for name, reading in self._readings.items()), default=0.0
         )
 
+    def left(self, *, now: float) -> tuple[RateLimit, ...]:
+        """What was last said to be left, less what was sent since, while that is believed."""
+        self._forget(now)
+        return tuple(
+            RateLimit(
+                name=name,
+                limit=one.limit,
+                remaining=max(0, one.remaining - one.sent),
+                reset_after=one.reset_at - now,
+            )
+            for name, one in self._readings.items()
+        )
+
     @property
     def is_blank(self) -> bool:
         """Whether there is nothing in it to remember."""

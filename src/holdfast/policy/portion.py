@@ -15,6 +15,18 @@ def shares(lengths: Sequence[int], most: int) -> tuple[int, ...]:
     return tuple(given)
 
 
+def in_reach(lengths: Sequence[int], most: int) -> tuple[bool, ...]:
+    """Which of texts are read, in their order, until `most` characters have been; never one longer than that.
+
+    What is said of a text hangs on those before it alone: it stays the same when others come behind it.
+    """
+    read, said = 0, list[bool]()
+    for length in lengths:
+        read += length if length <= most else 0
+        said.append(length <= most and read <= most)
+    return tuple(said)
+
+
 def ends(text: str, share: int) -> str:
     """The first and the last of a text, `share` characters of it in all; a text of no more is left as it is."""
     if len(text) <= share:

@@ -348,6 +348,6 @@ def _unfit(place: str, why: Sentence) -> ConfigError:
     return ConfigError(
         Sentence(
             f"The price list cannot be used: {place}: {why.en}; correct that entry",
-            ko=f"가격표를 사용할 수 없습니다. {place}: {why.ko}. 해당 항목을 고쳐 주세요",
+            ko=f"요금표를 사용할 수 없습니다. {place}: {why.ko}. 해당 항목을 고쳐 주세요",
         )
     )

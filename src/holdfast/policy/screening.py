@@ -329,12 +329,13 @@ class _Reading:
         if self.view.name == "source":
             return True
         needed = needs(step)
-        return not needed or any(self._has(part) for part in needed)
+        return not needed or any(map(self._has, needed))
 
     def _has(self, part: str) -> bool:
-        if part not in self.parts:
-            self.parts[part] = part in self.view.text
-        return self.parts[part]
+        held = self.parts.get(part)
+        if held is None:
+            held = self.parts[part] = part in self.view.text
+        return held
 
     def _spans(self, step: str) -> tuple[Span, ...]:
         if step not in self.hits:

@@ -79,7 +79,7 @@ class Stop:
         return Stopped(
             Sentence(
                 f"{what.en} stopped by {self.by}{why.en} {end.en}; an operator can end that with `{command}`.",
-                ko=f"{what.ko} {end.ko} 중지되었습니다. 중지한 사람: {self.by}{why.ko}. 재개: `{command}`",
+                ko=f"{what.ko} {end.ko} 정지되었습니다. 정지한 사람: {self.by}{why.ko}. 재개: `{command}`",
             ),
             retry_after=None if self.until is None else max(0.0, (self.until - now).total_seconds()),
             details={"scope": self.scope, "value": self.value, "reason": self.reason, "by": self.by},
@@ -102,7 +102,7 @@ def decoded(body: bytes) -> Stop:
         raise ConfigError(
             Sentence(
                 f"A stop cannot be read: {error}. Drop it with `holdfast resume`, or correct the file.",
-                ko=f"중지 기록을 읽을 수 없습니다: {error}. `holdfast resume`으로 지우거나 파일을 고치세요.",
+                ko=f"정지 기록을 읽을 수 없습니다: {error}. `holdfast resume`으로 지우거나 파일을 고치세요.",
             )
         ) from error
 

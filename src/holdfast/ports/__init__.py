@@ -16,6 +16,7 @@ from holdfast.ports.records import (
     RunRecord,
     Spend,
     SpendQuery,
+    Swept,
     Totals,
     attempt_id,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "Spend",
     "SpendQuery",
     "Store",
+    "Swept",
     "Totals",
     "Vector",
     "Whose",

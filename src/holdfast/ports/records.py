@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 from holdfast.policy.failure import Blame
-from holdfast.policy.holds import State
+from holdfast.policy.holds import Crossing, State
 from holdfast.policy.money import dollars
 from holdfast.policy.request_filter import RequestFilter
 from holdfast.policy.story import Ending, Story
@@ -220,6 +220,14 @@ class RunRecord:
     cost_pico: int = 0
     agents: Mapping[str, str] = field(default_factory=dict[str, str])
     depth: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What one sweep did: how many holds it has ended, each counted by one sweep alone, and what that set off."""
+
+    expired: int = 0
+    crossings: tuple[Crossing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

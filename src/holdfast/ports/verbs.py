@@ -17,6 +17,7 @@ from holdfast.ports.records import (
     RunRecord,
     Spend,
     SpendQuery,
+    Swept,
     Totals,
 )
 from holdfast.ports.sessions import Sessions
@@ -143,8 +144,8 @@ class Promises(Protocol):
 class Holds(Promises, Protocol):
     """All promises, those of lost workers among them."""
 
-    async def sweep(self) -> tuple[Crossing, ...]:
-        """Expire every hold whose lease is over by the store's own clock; the alerts this sets off.
+    async def sweep(self) -> Swept:
+        """Expire every hold whose lease is over by the store's own clock; how many, and the alerts this sets off.
 
         Raises `StoreUnavailable`.
         """

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from holdfast.simulator import batching, listing
+from holdfast.simulator import batching, filing, listing
 from holdfast.simulator.actions import Action, Delay, HangUp, Refusal, Refuse, Reset, Status, kind_of
 from holdfast.simulator.capture import Ending
 from holdfast.simulator.dice import Rolls, dice, identifier
-from holdfast.simulator.exchange import Exchange
+from holdfast.simulator.exchange import FILES, Exchange
 from holdfast.simulator.faults import MESSAGES, Target
 from holdfast.simulator.fields import VERSIONS
 from holdfast.simulator.messages import Order, send_message
@@ -55,6 +55,7 @@ def _order(simulator: "Simulator", exchange: Exchange) -> Order:
         stream=(body or {}).get("stream") is True,
         key=key,
         at=simulator.elapsed,
+        region=word(body or {}, "inference_geo") or "global",
     )
     sky = weather(simulator.profile, target, rolls.draw)
     action = simulator.faults.take(target, rolls.draw) or sky.action
@@ -109,11 +110,13 @@ async def _route(simulator: "Simulator", exchange: Exchange, order: Order) -> No
     match exchange.method, exchange.path.rstrip("/").split("/")[1:]:
         case "POST", ["v1", "messages"]:
             rules = _admitted(simulator, exchange)
-            request = message_request(_body(exchange, order), rules)
-            await send_message(simulator, exchange, order, request)
+            await _answer_message(simulator, exchange, order, rules)
         case "POST", ["v1", "messages", "count_tokens"]:
             rules = _admitted(simulator, exchange)
-            counted = count_request(_body(exchange, order), rules)
+            body = simulator.files.filled(_body(exchange, order), exchange.key)
+            if simulator.threads and body.get("thread") is not None:
+                body = simulator.conversations.whole(body, exchange.key, simulator.clock.monotonic())
+            counted = count_request(body, rules)
             await _send(exchange, {"input_tokens": counted.prompt_tokens})
         case "GET", ["v1", "models", *rest] if len(rest) < 2:
             day = _admitted(simulator, exchange).day
@@ -121,16 +124,35 @@ async def _route(simulator: "Simulator", exchange: Exchange, order: Order) -> No
         case (("HEAD" | "GET"), [] | ["api", "hello"]):
             await _send(exchange, {"message": "hello"})
         case _:
-            await _route_batches(simulator, exchange)
+            await _route_more(simulator, exchange)
 
 
-async def _route_batches(simulator: "Simulator", exchange: Exchange) -> None:
+async def _answer_message(simulator: "Simulator", exchange: Exchange, order: Order, rules: Rules) -> None:
+    """Answer a request with all that it refers to: files, and what its thread remembers."""
+    body = simulator.files.filled(_body(exchange, order), exchange.key)
+    if not simulator.threads or body.get("thread") is None:
+        await send_message(simulator, exchange, order, message_request(body, rules))
+        return
+    clock, threads = simulator.clock, simulator.conversations
+    ticket = threads.enter(body, exchange.key, clock.monotonic())
+    message = None
+    try:
+        found = await send_message(simulator, exchange, order, message_request(ticket.body, rules))
+        message = found if exchange.is_completed else None
+    finally:
+        threads.leave(ticket, message, clock.monotonic())
+
+
+async def _route_more(simulator: "Simulator", exchange: Exchange) -> None:
     match exchange.path.rstrip("/").split("/")[1:]:
         case ["v1", "messages", "batches", *rest]:
             rules = _admitted(simulator, exchange)
             answered = batching.answered(simulator, exchange, rules, rest)
             headers = {**exchange.base_headers(), "content-type": answered.content_type}
             await exchange.respond(200, headers, answered.body, ending="completed")
+        case ["v1", "files", *rest]:
+            _admitted(simulator, exchange)
+            await _send(exchange, filing.answered(simulator, exchange, rest))
         case _:
             raise ApiError(status=404, message="Not found")
 
@@ -145,7 +167,8 @@ def _admitted(simulator: "Simulator", exchange: Exchange) -> Rules:
         invalid(
             f'anthropic-version: "{version}" is not a valid version. Please use one of {", ".join(VERSIONS)}'
         )
-    if exchange.method == "POST" and not exchange.path.endswith("/cancel"):
+    is_form = exchange.path.rstrip("/") == FILES
+    if exchange.method == "POST" and not exchange.path.endswith("/cancel") and not is_form:
         _content_type(exchange)
     return Rules(version=version, day=simulator.clock.now().date(), lenient=simulator.lenient)
 

@@ -17,6 +17,7 @@ from holdfast.simulator.dice import Sequences
 from holdfast.simulator.door import Door
 from holdfast.simulator.exchange import CallerLeft, Exchange, Receive, Scope
 from holdfast.simulator.faults import Fault, FaultScript
+from holdfast.simulator.files import Files
 from holdfast.simulator.latency import Latency
 from holdfast.simulator.ledger import Ledger, LedgerEntry
 from holdfast.simulator.limits import Limits, RateLimits
@@ -24,7 +25,10 @@ from holdfast.simulator.lines import Send
 from holdfast.simulator.profile import Profile
 from holdfast.simulator.prompt import PromptCache
 from holdfast.simulator.refusals import RefusalKind
-from holdfast.simulator.replies import Mode, Script, Turn
+from holdfast.simulator.replies import Mode, Turn
+from holdfast.simulator.script import Script
+from holdfast.simulator.streaming import Chunking
+from holdfast.simulator.threads import Threads
 
 
 @dataclass(eq=False)
@@ -40,11 +44,15 @@ class Simulator:
         seed: same seed, same requests: same ids, same text, same timing.
         time_scale: what all waiting is multiplied by; 0 answers at once.
         lenient: let unknown top-level fields pass.
+        threads: remember conversations for `thread`; else it is refused as where inference hooks are in use.
         bad_keys: API keys that are answered with 401.
         keys: API keys that are refused for a reason, such as `{"k": "organization_on_hold"}`; may change at any time.
+        chunking: how texts are cut into deltas: at `random` places, after each `word`, or about each `token`.
         latency: how long answers take before scaling.
         clock: real time, a `holdfast.testing.FakeClock`, or the clock of an event loop in virtual time.
-        mode: what to say where the request does not decide it: `canned` or `echo`.
+        accounts: whose each API key is; thoughts of Haiku 5.5 hold for one account only. Keys not named share one.
+        mode: what to say where the request does not decide it: `canned`, `echo` or `template`.
+        template: what to say in the mode `template`; `{text}` and `{subject}` stand for the question.
         obedient: also follow instructions found in the results of tools, as a model does that falls for an injection.
         limits: enforce rate limits per key and model; `None` only reports generous ones.
         capacity: how many requests can be worked on at once; above that they wait or get 529. `None` bears all.
@@ -57,11 +65,15 @@ class Simulator:
     seed: int = 0
     time_scale: float = 1.0
     lenient: bool = False
+    threads: bool = False
     bad_keys: Collection[str] = ()
     keys: Mapping[str, RefusalKind] = field(default_factory=dict[str, RefusalKind])
+    accounts: Mapping[str, str] = field(default_factory=dict[str, str])
+    chunking: Chunking = "random"
     latency: Latency = field(default_factory=Latency)
     clock: Clock = field(default_factory=RealClock)
     mode: Mode = "canned"
+    template: str = ""
     obedient: bool = False
     limits: RateLimits | None = None
     capacity: Capacity | None = None
@@ -76,6 +88,8 @@ class Simulator:
         self.bills = Ledger(keep=self.keep)
         self.cache = PromptCache()
         self.standing = Limits()
+        self.conversations = Threads()
+        self.files = Files(self.clock.now)
         self.sequences = Sequences(self.keep)
         self.service = Service()
         self.door = Door(self.clock)
@@ -124,9 +138,12 @@ class Simulator:
         """Append faults to the script; a bare action hits the next request to `/v1/messages`."""
         self.faults.add(item if isinstance(item, Fault) else Fault(item) for item in faults)
 
-    def say(self, *turns: Turn | str) -> None:
-        """Script the next answers, in order; after the last one the simulator answers by itself again."""
-        self.script.add(turns)
+    def say(self, *turns: Turn | str, to: str = "") -> None:
+        """Script the next answers, in order; after the last one the simulator answers by itself again.
+
+        With `to` they are for those conversations alone whose first question holds these words.
+        """
+        self.script.add(turns, to)
 
     def refuse(self, seconds: float | None = None) -> None:
         """Refuse connections for `seconds`, or until `accept`: servers close their listeners and idle connections.
@@ -150,6 +167,8 @@ class Simulator:
             self.standing,
             self.sequences,
             self.batches,
+            self.conversations,
+            self.files,
         ):
             part.clear()
         self.accept()

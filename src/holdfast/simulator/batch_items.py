@@ -8,7 +8,7 @@ from holdfast.simulator.batches import Batch, Item
 from holdfast.simulator.dice import Rolls, dice
 from holdfast.simulator.ledger import LedgerEntry, cost
 from holdfast.simulator.message import Message
-from holdfast.simulator.messages import composed
+from holdfast.simulator.messages import composed, secret_of
 from holdfast.simulator.problems import ApiError, invalid, too_deep
 from holdfast.simulator.request import MessageRequest, Rules, message_request, parse
 from holdfast.simulator.values import JsonObject, canonical
@@ -47,10 +47,11 @@ def _message(simulator: "Simulator", batch: Batch, item: Item) -> Message:
     if item.params.get("stream") is True:
         invalid("stream: streaming is not supported in batches")
     rules = Rules(version=batch.version, day=now.date(), lenient=simulator.lenient)
-    request = message_request(item.params, rules)
-    thoughts.check(request, simulator.seed)
+    request = message_request(simulator.files.filled(item.params, batch.key), rules)
+    secret = secret_of(simulator, request, batch.key)
+    thoughts.check(request, secret)
     cache = simulator.cache.look_up(request.prompt, request.model, batch.key, moment)
-    found = composed(simulator, request, rolls_of(simulator, batch.key, item.params), cache)
+    found = composed(simulator, request, rolls_of(simulator, batch.key, item.params), cache, secret)
     message = replace(found, usage=replace(found.usage, service_tier="batch"))
     simulator.cache.remember(cache, batch.key, moment)
     _bill(simulator, batch, request, message)

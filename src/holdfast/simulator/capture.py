@@ -24,6 +24,7 @@ class CapturedRequest:
         arrived: monotonic seconds of the simulator's clock; `arrived_at` is the same moment in UTC.
         ended: monotonic seconds of the end, for `disconnected` the moment the caller's leaving was seen.
         ending: `completed` also for an error of validation; `faulted` when a fault broke or replaced the answer.
+        retry_after: seconds that the answer told its caller to wait.
         fault: the kind of fault that hit it, such as `status` or `reset`.
         events: how many events of a stream were sent.
     """
@@ -40,6 +41,7 @@ class CapturedRequest:
     ended: float | None = None
     ending: Ending = "open"
     status: int | None = None
+    retry_after: float | None = None
     events: int = 0
     fault: str | None = None
 

@@ -12,7 +12,7 @@ from holdfast.simulator.exchange import CallerLeft, Exchange
 from holdfast.simulator.latency import Pace
 from holdfast.simulator.message import Message
 from holdfast.simulator.models import Model
-from holdfast.simulator.streaming import PING
+from holdfast.simulator.streaming import PING, Chunking
 from holdfast.simulator.wrapping import Wrapping, labelled
 
 
@@ -40,6 +40,7 @@ class Delivery:
     form: Wrapping
     roll: Random
     headers: Mapping[str, str]
+    chunking: Chunking = "random"
 
     @property
     def total(self) -> int:

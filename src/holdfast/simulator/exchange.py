@@ -19,6 +19,8 @@ Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 MAX_BODY = 32 * 1024 * 1024
 MAX_BATCH = 256 * 1024 * 1024
 BATCHES = "/v1/messages/batches"
+MAX_FILE = 500 * 1024 * 1024
+FILES = "/v1/files"
 _RST = struct.pack("ii", 1, 0)
 """SO_LINGER on, zero seconds: closing then sends RST instead of FIN."""
 
@@ -100,7 +102,7 @@ class Exchange:
     @property
     def most(self) -> int:
         """The bytes that a body may have."""
-        return MAX_BATCH if self.path == BATCHES else MAX_BODY
+        return {BATCHES: MAX_BATCH, FILES: MAX_FILE}.get(self.path, MAX_BODY)
 
     @property
     def in_process(self) -> bool:
@@ -111,6 +113,11 @@ class Exchange:
     def is_answered(self) -> bool:
         """Whether nothing more may be sent."""
         return not self._open
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether the answer was given whole."""
+        return self._record is not None and self._record.ending == "completed"
 
     def hit_by(self, fault: str) -> None:
         """Note the kind of fault that hit the request."""
@@ -131,7 +138,7 @@ class Exchange:
         """Send the head of the answer."""
         self._check()
         if self._record is not None:
-            self._keep(replace(self._record, status=status))
+            self._keep(replace(self._record, status=status, retry_after=_seconds(headers.get("retry-after"))))
         pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await self._line.start(status, pairs)
 
@@ -243,6 +250,14 @@ def _headers(scope: Scope) -> dict[str, str]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         found[name] = f"{found[name]}, {value}" if name in found else value
     return found
+
+
+def _seconds(text: str | None) -> float | None:
+    """What `retry-after` says, if it is a number."""
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
 
 
 def _peer(scope: Scope) -> str:

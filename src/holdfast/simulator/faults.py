@@ -57,13 +57,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a fault looks at in a request; `at` is seconds since the simulator's start."""
+    """What a fault looks at in a request: `at` is seconds since the start, `region` what `inference_geo` says."""
 
     path: str
     model: str
     stream: bool
     key: str
     at: float = 0.0
+    region: str = "global"
 
 
 Draw = Callable[[object], float]

@@ -56,7 +56,9 @@ class LedgerEntry:
 
 def cost(usage: Usage, model: Model, day: date) -> Decimal:
     """Exact dollars: each step on the card of the day, fast or banded by its prompt, and ten dollars per 1,000 searches."""
-    steps = usage.iterations or (usage,)
+    steps = [*(usage.iterations or (usage,))]
+    if usage.compaction is not None:
+        steps.append(usage.compaction)
     tokens = sum((_step_cost(step, model, day) for step in steps), Decimal(0))
     return tokens * (_BATCHED if usage.service_tier == "batch" else 1) + usage.searches * _SEARCH
 

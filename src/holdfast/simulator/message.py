@@ -1,9 +1,21 @@
 """The finished message: the draft cut to what stop sequences and `max_tokens` allow, with its usage."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from holdfast.simulator.replies import Block, Draft, SearchResult, Text, Thinking, ToolUse, WebSearch
+from holdfast.simulator.blocks import (
+    Block,
+    Compaction,
+    Redacted,
+    SearchResult,
+    Text,
+    Thinking,
+    ToolUse,
+    WebSearch,
+    block_wire,
+)
+from holdfast.simulator.compacting import steps
+from holdfast.simulator.draft import Draft
 from holdfast.simulator.request import MessageRequest
 from holdfast.simulator.tokens import fitting_prefix, json_tokens, text_tokens
 from holdfast.simulator.usage import Usage
@@ -63,9 +75,10 @@ def refusal_details() -> JsonObject:
 
 def finish(request: MessageRequest, draft: Draft, message_id: str, prompt: Usage) -> Message:
     """Cut the draft where a stop sequence begins or `max_tokens` ends."""
+    prompt = _compacted(request, draft, prompt)
     written, reason, sequence = _written(request, draft.blocks)
     total = written[-1].tokens if written else 0
-    thinking = next((part.tokens for part in written if isinstance(part.block, Thinking)), 0)
+    thinking = next((part.tokens for part in written if isinstance(part.block, Thinking | Redacted)), 0)
     whole = _searched(request, written, prompt)
     return Message(
         id=message_id,
@@ -76,6 +89,14 @@ def finish(request: MessageRequest, draft: Draft, message_id: str, prompt: Usage
         usage=whole.with_output(total, thinking),
         prompt_usage=prompt.with_output(min(1, total)),
     )
+
+
+def _compacted(request: MessageRequest, draft: Draft, prompt: Usage) -> Usage:
+    """The usage of the prompt, where a summary took its place first."""
+    first = draft.blocks[0] if draft.blocks else None
+    if draft.compacted is None or not isinstance(first, Compaction):
+        return prompt
+    return steps(request, first.content, prompt, draft.compacted)
 
 
 def _searched(request: MessageRequest, written: list[Written], prompt: Usage) -> Usage:
@@ -113,19 +134,21 @@ def _stopped(block: Block, sequences: tuple[str, ...]) -> tuple[Block, str | Non
     if not found:
         return block, None
     at, sequence = min(found)
-    return Text(text=block.text[:at]), sequence
+    return replace(block, text=block.text[:at]), sequence
 
 
 def _fitted(block: Block, room: int, request: MessageRequest) -> Block | None:
     """The block as far as there is room; thoughts and calls are written whole or not at all."""
+    if isinstance(block, Compaction):
+        return block
     if room <= 0:
         return None
     match block:
         case Text(text=text):
-            return Text(text=fitting_prefix(text, room, request.model))
+            return replace(block, text=fitting_prefix(text, room, request.model))
         case SearchResult():
             return block
-        case Thinking() | ToolUse() | WebSearch():
+        case Thinking() | Redacted() | ToolUse() | WebSearch():
             return block if size(block, request) <= room else None
 
 
@@ -134,42 +157,11 @@ def size(block: Block, request: MessageRequest) -> int:
     match block:
         case Text(text=text):
             return text_tokens(text, request.model)
-        case Thinking(thinking=thinking):
+        case Thinking(thinking=thinking) | Redacted(thinking=thinking):
             return text_tokens(thinking, request.model)
         case ToolUse(name=name, input=given):
             return text_tokens(name, request.model) + json_tokens(given, request.model)
         case WebSearch(query=query):
             return text_tokens("web_search", request.model) + json_tokens({"query": query}, request.model)
-        case SearchResult():
+        case SearchResult() | Compaction():
             return 0
-
-
-def block_wire(block: Block) -> JsonObject:
-    """A content block as the API writes it."""
-    match block:
-        case Text(text=text):
-            return {"type": "text", "text": text}
-        case Thinking(thinking=thinking, signature=signature):
-            return {"type": "thinking", "thinking": thinking, "signature": signature}
-        case ToolUse(id=call, name=name, input=given):
-            return {
-                "type": "tool_use",
-                "id": call,
-                "name": name,
-                "input": given,
-                "caller": {"type": "direct"},
-            }
-        case WebSearch(id=call, query=query):
-            return {"type": "server_tool_use", "id": call, "name": "web_search", "input": {"query": query}}
-        case SearchResult(id=call, query=query):
-            return {"type": "web_search_tool_result", "tool_use_id": call, "content": [_search_hit(query)]}
-
-
-def _search_hit(query: str) -> JsonObject:
-    return {
-        "type": "web_search_result",
-        "url": "https://example.com/simulated",
-        "title": f"Simulated result for {query}",
-        "encrypted_content": "c2ltdWxhdGVk",
-        "page_age": None,
-    }

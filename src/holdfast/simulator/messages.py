@@ -55,6 +55,11 @@ class Caller:
     def workspace(self) -> str:
         return self.exchange.headers.get("anthropic-workspace-id", self.exchange.key)
 
+    @property
+    def secret(self) -> str:
+        """What thoughts are signed with for this caller."""
+        return secret_of(self.simulator, self.request, self.exchange.key)
+
     def look_up(self) -> CacheUse:
         """What of the prompt is in the cache."""
         now = self.simulator.clock.monotonic()
@@ -64,7 +69,8 @@ class Caller:
         """The headers that tell how the caller stands."""
         clock, limits = self.simulator.clock, self.simulator.limits
         moment = Moment(at=clock.monotonic(), wall=clock.now())
-        return self.simulator.standing.headers(self.who, limits, moment)
+        found = self.simulator.standing.headers(self.who, limits, moment)
+        return {**found, **_fast(found)} if self.request.fast else found
 
     def admit(self, cache: CacheUse) -> None:
         """Refuse whoever has spent too much, or asks for too much at once."""
@@ -73,6 +79,21 @@ class Caller:
             raise refusal("enforced_spend_limit_reached")
         now, tokens = self.simulator.clock.monotonic(), self.request.prompt_tokens - cache.read
         self.simulator.standing.admit(self.who, self.simulator.limits, tokens, now)
+
+
+def secret_of(simulator: "Simulator", request: MessageRequest, key: str) -> str:
+    """What thoughts are signed with: the seed and, where a model binds them to it, the account of the key."""
+    account = simulator.accounts.get(key, "") if request.model.account_bound else ""
+    return f"{simulator.seed}{account}"
+
+
+def _fast(standing: dict[str, str]) -> dict[str, str]:
+    """The same limits as answers in fast mode tell of them."""
+    return {
+        name.replace("-ratelimit-", "-fast-"): value
+        for name, value in standing.items()
+        if "-input-tokens-" in name or "-output-tokens-" in name
+    }
 
 
 @dataclass(slots=True, kw_only=True)
@@ -117,16 +138,17 @@ class Account:
 
 async def send_message(
     simulator: "Simulator", exchange: Exchange, order: Order, request: MessageRequest
-) -> None:
-    """Answer a valid request; one that is turned away hears how it stands, too."""
+) -> Message:
+    """Answer a valid request, and return the answer; one that is turned away hears how it stands, too."""
     caller = Caller(simulator=simulator, exchange=exchange, request=request)
     try:
-        thoughts.check(request, simulator.seed)
+        thoughts.check(request, caller.secret)
         cache = caller.look_up()
         caller.admit(cache)
         async with simulator.service.place(simulator.capacity, exchange) as slower:
             delivery = _delivery(caller, order, cache, slower)
             await (send_stream if request.stream else send_plain)(delivery)
+            return delivery.message
     except ApiError as problem:
         problem.headers = {**caller.standing(), **problem.headers}
         raise
@@ -134,7 +156,7 @@ async def send_message(
 
 def _delivery(caller: Caller, order: Order, cache: CacheUse, slower: float) -> Delivery:
     simulator, exchange, request = caller.simulator, caller.exchange, caller.request
-    message = edited_message(composed(simulator, request, order.rolls, cache), order.action)
+    message = edited_message(composed(simulator, request, order.rolls, cache, caller.secret), order.action)
     return Delivery(
         exchange=exchange,
         account=Account(caller=caller, message=message, cache=cache),
@@ -148,13 +170,21 @@ def _delivery(caller: Caller, order: Order, cache: CacheUse, slower: float) -> D
         form=wrapping(order.action, exchange.headers, stream=request.stream),
         roll=order.rolls.roll,
         headers=caller.standing(),
+        chunking=simulator.chunking,
     )
 
 
-def composed(simulator: "Simulator", request: MessageRequest, rolls: Rolls, cache: CacheUse) -> Message:
+def composed(
+    simulator: "Simulator", request: MessageRequest, rolls: Rolls, cache: CacheUse, secret: str
+) -> Message:
     """What the model says to a valid request."""
-    manner = Manner(mode=simulator.mode, obedient=simulator.obedient, seed=simulator.seed)
-    turn = simulator.script.next() if request.max_tokens > 0 else None
+    manner = Manner(
+        mode=simulator.mode,
+        obedient=simulator.obedient,
+        secret=secret,
+        template=simulator.template,
+    )
+    turn = simulator.script.next(request) if request.max_tokens > 0 else None
     draft = compose(request, manner, turn, rolls)
     return finish(request, draft, identifier("msg", rolls.roll), Usage.of(request, cache))
 

@@ -74,6 +74,8 @@ class Model:
     thinking: tuple[str, ...]
     forced_tool_choice: bool = False
     bound_thinking: bool = False
+    account_bound: bool = False
+    """Whether thoughts hold only for the account that they were thought for."""
     us_multiplier: Decimal | None = None
     fast_ignored: bool = False
     prices: tuple[Card, ...] = ()
@@ -112,6 +114,12 @@ def catalogue() -> Catalogue:
     raw = files("holdfast.simulator").joinpath("models.json").read_bytes()
     models = msgspec.json.decode(raw, type=Catalogue).models
     return Catalogue(models=tuple(sorted(models, key=lambda model: model.released or date.min, reverse=True)))
+
+
+def is_served(name: str) -> bool:
+    """Whether a model of this id or alias is there, and not retired for good."""
+    model = catalogue().find(name)
+    return model is not None and model.lifecycle != "retired"
 
 
 @cache

@@ -27,6 +27,8 @@ class Outage(msgspec.Struct, frozen=True, tag="outage", forbid_unknown_fields=Tr
     """What happens instead of the status, such as `Reset()` or `Stall(0)`."""
     model: str | None = None
     """Only requests for this model id, as the caller wrote it."""
+    region: str | None = None
+    """Only requests for this place: `us`, or `global` for those that name none."""
 
     def intensity(self, at: float) -> tuple[float, float]:
         """The chance of an error and the latency factor at a moment."""
@@ -49,6 +51,7 @@ class BrownOut(msgspec.Struct, frozen=True, tag="brown_out", forbid_unknown_fiel
     status: int = OVERLOADED
     action: Action | None = None
     model: str | None = None
+    region: str | None = None
 
     def __post_init__(self) -> None:
         _check(self.error_rate, self.latency_factor)
@@ -80,6 +83,7 @@ class Curve(msgspec.Struct, frozen=True, tag="curve", forbid_unknown_fields=True
     status: int = OVERLOADED
     action: Action | None = None
     model: str | None = None
+    region: str | None = None
 
     def __post_init__(self) -> None:
         for point in self.points:
@@ -116,7 +120,7 @@ def weather(profile: Profile, target: Target, draw: Draw) -> Weather:
     action: Action | None = None
     factor = 1.0
     for number, stretch in enumerate(profile):
-        if stretch.model not in (None, target.model):
+        if stretch.model not in (None, target.model) or stretch.region not in (None, target.region):
             continue
         rate, slower = stretch.intensity(target.at)
         factor *= slower

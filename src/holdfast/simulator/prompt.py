@@ -81,6 +81,7 @@ class PromptCache:
     def __init__(self, keep: int = 10_000) -> None:
         self._keep = keep
         self._expires: OrderedDict[tuple[str, bytes], float] = OrderedDict()
+        self._ttl: dict[tuple[str, bytes], str] = {}
 
     def look_up(self, prompt: tuple[Segment, ...], model: Model, workspace: str, now: float) -> CacheUse:
         """Split a prompt; writes become visible by `remember` only."""
@@ -97,22 +98,30 @@ class PromptCache:
             ttl = prompt[index].ttl or "5m"
             written[ttl] += max(0, ends[index] - start)
             start = max(start, ends[index])
-        touched = [] if hit is None else [hit]
-        entries = tuple((prompt[index].prefix, prompt[index].ttl or "5m") for index in [*touched, *marks])
-        return CacheUse(read=read, written_5m=written["5m"], written_1h=written["1h"], entries=entries)
+        entries = [(prompt[index].prefix, prompt[index].ttl or "5m") for index in marks]
+        if hit is not None:
+            # A read refreshes an entry for as long as it was written for, whatever stands at its place now.
+            prefix = prompt[hit].prefix
+            entries.insert(0, (prefix, self._ttl.get((workspace, prefix), "5m")))
+        return CacheUse(read=read, written_5m=written["5m"], written_1h=written["1h"], entries=tuple(entries))
 
     def remember(self, use: CacheUse, workspace: str, now: float) -> None:
         """Make the entries of an answer that has begun visible, and refresh those that were read."""
         for prefix, ttl in use.entries:
             key = (workspace, prefix)
-            self._expires[key] = max(self._expires.get(key, 0.0), now + LIFETIME[ttl])
+            until = self._expires.get(key, 0.0)
+            if now + LIFETIME[ttl] >= until or until <= now:
+                self._ttl[key] = ttl
+            self._expires[key] = max(until, now + LIFETIME[ttl])
             self._expires.move_to_end(key)
         while len(self._expires) > self._keep:
-            self._expires.popitem(last=False)
+            oldest, _ = self._expires.popitem(last=False)
+            self._ttl.pop(oldest, None)
 
     def clear(self) -> None:
         """Forget everything."""
         self._expires.clear()
+        self._ttl.clear()
 
     def _longest_hit(
         self, prompt: tuple[Segment, ...], marks: list[int], workspace: str, now: float

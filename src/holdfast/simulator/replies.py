@@ -1,22 +1,25 @@
 """What the simulated model says: scripted, obeying a handle in the text, or canned."""
 
 import re
-from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from holdfast.simulator import phrases
-from holdfast.simulator.actions import StopReasonName
+from holdfast.simulator.blocks import Block, Text, ToolUse, WebSearch
+from holdfast.simulator.compacting import compacted, words
 from holdfast.simulator.dice import Rolls, identifier
+from holdfast.simulator.draft import Draft, Turn
 from holdfast.simulator.obedience import described, orders
 from holdfast.simulator.request import MessageRequest
 from holdfast.simulator.schema import Sampler, mentioned
-from holdfast.simulator.thoughts import sign
+from holdfast.simulator.script import after_search, paused_search, quoted, scripted
+from holdfast.simulator.thoughts import sealed, summary, thought
 from holdfast.simulator.values import JsonObject, as_object, content_blocks, encode, word
 
-Mode = Literal["canned", "echo"]
+__all__ = ["Manner", "Mode", "Turn", "compose"]
+
+Mode = Literal["canned", "echo", "template"]
 
 _EXACTLY = re.compile(
     r"(?:say|reply with|answer with|answer) exactly\s*:\s*(.+)|정확히 (?:이렇게|다음과 같이|이대로) (?:말해|답해)[^:]*:\s*(.+)",
@@ -35,59 +38,9 @@ _SEARCH = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
-    """A block of text."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thinking:
-    """A block of thinking with the signature that binds it."""
-
-    thinking: str
-    signature: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolUse:
-    """A call of one of the caller's tools."""
-
-    id: str
-    name: str
-    input: JsonObject
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebSearch:
-    """A search that the API itself makes."""
-
-    id: str
-    query: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchResult:
-    """What a search found; written by the API, so it is no output."""
-
-    id: str
-    query: str
-
-
-Block: TypeAlias = Text | Thinking | ToolUse | WebSearch | SearchResult
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """One scripted answer: text, or calls of tools, or both; `refuse` makes it a refusal."""
-
-    text: str = ""
-    tools: tuple[tuple[str, Mapping[str, object]], ...] = ()
-    """Calls to make, each a tool's name and its input."""
-    refuse: bool = False
-    stop_reason: StopReasonName | None = None
-    """Why the answer ends; `None` is the reason that it really has."""
+REFUSAL = "MAGIC_STRING_TRIGGER_REFUSAL"
+REDACTED = "MAGIC_STRING_TRIGGER_REDACTED_THINKING"
+"""A question that holds these words is refused, or thought about in secret, as the API does for tests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,27 +50,40 @@ class Manner:
     mode: Mode = "canned"
     obedient: bool = False
     """Also do what the results of tools say, as a model does that falls for an injection."""
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """What the model would say had it all the room it wants."""
-
-    blocks: tuple[Block, ...] = field(default=())
-    stop_reason: str | None = None
-    """Why it ends; `None` is the reason that it will really have."""
+    secret: str = "0"
+    """What thoughts are signed with: the seed, and the account where there are several."""
+    template: str = ""
+    """What is said in the mode `template`; `{text}` and `{subject}` stand for the question."""
 
 
 def compose(request: MessageRequest, manner: Manner, turn: Turn | None, rolls: Rolls) -> Draft:
     """The answer to `request`; `turn` is the next scripted one."""
+    how = compacted(request)
+    if how is None:
+        return _said_to(request, manner, turn, rolls, is_compacted=False)
+    first = summary(words(request), manner.secret)
+    if how.manner != "go on":
+        return Draft(blocks=(first,), stop_reason="compaction", compacted=how.manner)
+    rest = _said_to(request, manner, turn, rolls, is_compacted=True)
+    return Draft(blocks=(first, *rest.blocks), stop_reason=rest.stop_reason, compacted=how.manner)
+
+
+def _said_to(
+    request: MessageRequest, manner: Manner, turn: Turn | None, rolls: Rolls, *, is_compacted: bool
+) -> Draft:
+    if (paused := paused_search(request)) is not None:
+        return Draft(blocks=tuple(after_search(*paused, turn.text if turn is not None else "")))
     if turn is not None:
-        return _scripted(turn, rolls.roll)
+        return scripted(turn, request, manner.secret, rolls.roll)
     heard = _Heard.of(request)
+    if REFUSAL in heard.text:
+        return Draft(stop_reason="refusal")
     spoken = _answer(request, heard, manner, rolls)
     if request.thinks:
-        thinking = phrases.thought(heard.text)
-        spoken = [Thinking(thinking=thinking, signature=sign(request, thinking, manner.seed)), *spoken]
+        text = phrases.thought(heard.text)
+        seals = REDACTED in heard.text and not is_compacted
+        first = sealed(request, text, manner.secret) if seals else None
+        spoken = [first or thought(request, text, manner.secret, compacted=is_compacted), *spoken]
     return Draft(blocks=tuple(spoken))
 
 
@@ -160,15 +126,15 @@ def _answer(request: MessageRequest, heard: _Heard, manner: Manner, rolls: Rolls
     if calls := _calls(request, heard, manner, rolls):
         return list(calls)
     if _searches(request, heard):
-        found = phrases.from_search(heard.text)
         search = identifier("srvtoolu", rolls.roll)
         query = phrases.subject_of(heard.text)
-        return [WebSearch(id=search, query=query), SearchResult(id=search, query=query), Text(text=found)]
+        said = phrases.from_search(heard.text)
+        return [WebSearch(id=search, query=query), *after_search(search, query, said)]
     if request.schema is not None:
         subject = phrases.subject_of(heard.text)
         value = Sampler(request.schema, rolls.words, subject, _titles(request)).draw()
         return [Text(text=encode(value).decode())]
-    return [Text(text=_speech(heard, manner, rolls.words))]
+    return [Text(text=_speech(heard, manner, rolls.words), citations=quoted(request))]
 
 
 def _titles(request: MessageRequest) -> tuple[str, ...]:
@@ -189,6 +155,10 @@ def _speech(heard: _Heard, manner: Manner, roll: Random) -> str:
         return phrases.from_result(heard.text, list(heard.results))
     if exact := _EXACTLY.search(heard.text):
         return (exact[1] or exact[2]).strip()
+    if manner.mode == "template" and manner.template:
+        return manner.template.replace("{subject}", phrases.subject_of(heard.text)).replace(
+            "{text}", heard.text
+        )
     return heard.text if manner.mode == "echo" and heard.text else phrases.answer(heard.text, roll)
 
 
@@ -235,30 +205,3 @@ def _call(tool: JsonObject, heard: _Heard, rolls: Rolls) -> ToolUse:
     drawn = as_object(Sampler(schema, rolls.words, phrases.subject_of(heard.text)).draw())
     given = {**drawn, **mentioned(schema, heard.text)}
     return ToolUse(id=identifier("toolu", rolls.roll), name=word(tool, "name"), input=given)
-
-
-def _scripted(turn: Turn, roll: Random) -> Draft:
-    blocks: list[Block] = [Text(text=turn.text)] if turn.text else []
-    blocks += [
-        ToolUse(id=identifier("toolu", roll), name=name, input=dict(given)) for name, given in turn.tools
-    ]
-    return Draft(blocks=tuple(blocks), stop_reason="refusal" if turn.refuse else turn.stop_reason)
-
-
-class Script:
-    """Answers still to be given, in order."""
-
-    def __init__(self) -> None:
-        self._turns: deque[Turn] = deque()
-
-    def add(self, turns: Iterable[Turn | str]) -> None:
-        """Append answers; a string is a turn of text."""
-        self._turns.extend(turn if isinstance(turn, Turn) else Turn(text=turn) for turn in turns)
-
-    def next(self) -> Turn | None:
-        """Take the next answer."""
-        return self._turns.popleft() if self._turns else None
-
-    def clear(self) -> None:
-        """Forget the rest."""
-        self._turns.clear()

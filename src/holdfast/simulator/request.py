@@ -99,7 +99,8 @@ def find_model(name: str, day: date) -> Model:
     return model
 
 
-def _read(body: JsonObject, day: date) -> MessageRequest:
+def _read(whole: JsonObject, day: date) -> MessageRequest:
+    body = turns.since_compaction(whole)
     model = find_model(word(body, "model"), day)
     turns.check(body)
     limit = body.get("max_tokens")

@@ -31,7 +31,7 @@ EVENTS: Mapping[str, str] = {"content-type": "text/event-stream", "cache-control
 
 async def send_stream(delivery: Delivery) -> None:
     """Answer with server-sent events."""
-    plan = events(delivery.message, delivery.model, delivery.pace, delivery.roll)
+    plan = events(delivery.message, delivery.model, delivery.pace, delivery.roll, delivery.chunking)
     delivery.exchange.watch()
     stream = _Stream(delivery)
     try:

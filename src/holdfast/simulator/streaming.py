@@ -1,18 +1,34 @@
 """The events of a streamed answer: written by hand, so that no parser of ours can agree with its own mistake."""
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
+from typing import Literal, TypeAlias
 
+from holdfast.simulator.blocks import (
+    Block,
+    Compaction,
+    Redacted,
+    SearchResult,
+    Text,
+    Thinking,
+    ToolUse,
+    WebSearch,
+    block_wire,
+)
 from holdfast.simulator.latency import Pace
-from holdfast.simulator.message import Message, Written, block_wire, refusal_details
+from holdfast.simulator.message import Message, Written, refusal_details
 from holdfast.simulator.models import Model
-from holdfast.simulator.replies import Block, SearchResult, Text, Thinking, ToolUse, WebSearch
 from holdfast.simulator.tokens import text_tokens
 from holdfast.simulator.values import JsonObject, encode
 
 CHUNK = (4, 28)
-"""The fewest and the most characters of one delta."""
+"""The fewest and the most characters of one delta of the chunking `random`."""
+TOKEN = 4
+"""Characters of one delta of the chunking `token`, about what a token is."""
+Chunking: TypeAlias = Literal["random", "word", "token"]
+_WORDS = re.compile(r"\S+\s*|\s+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +55,14 @@ def error_event(error_type: str, message: str, request_id: str) -> bytes:
     return render("error", {"type": "error", "error": error, "request_id": request_id})
 
 
-def events(message: Message, model: Model, pace: Pace, roll: Random) -> list[Event]:
+def events(
+    message: Message, model: Model, pace: Pace, roll: Random, chunking: Chunking = "random"
+) -> list[Event]:
     """The whole stream: `message_start`, each block, `message_delta`, `message_stop`."""
     first = message.prompt_usage.output_tokens
     found = [
         _event("message_start", {"message": message.opening()}, first, wait=pace.first_token / 2),
-        *_body(message, model, pace, roll),
+        *_body(message, _Progress(done=0, model=model, pace=pace, roll=roll, chunking=chunking)),
     ]
     end: JsonObject = {
         "stop_reason": message.stop_reason,
@@ -58,17 +76,18 @@ def events(message: Message, model: Model, pace: Pace, roll: Random) -> list[Eve
     return found
 
 
-def _body(message: Message, model: Model, pace: Pace, roll: Random) -> Iterator[Event]:
-    done = 0
+def _body(message: Message, progress: "_Progress") -> Iterator[Event]:
     for index, part in enumerate(message.written):
-        wait = pace.first_token / 2 if index == 0 else 0.0
+        wait = progress.pace.first_token / 2 if index == 0 else 0.0
         start: JsonObject = {"index": index, "content_block": _opening(part.block)}
-        yield _event("content_block_start", start, max(done, min(1, message.usage.output_tokens)), wait=wait)
+        yield _event(
+            "content_block_start", start, max(progress.done, min(1, message.usage.output_tokens)), wait=wait
+        )
         if index == 0:
             yield Event(name="ping", data=PING, tokens=min(1, message.usage.output_tokens))
-        yield from _deltas(index, part, _Progress(done=done, model=model, pace=pace, roll=roll))
+        yield from _deltas(index, part, progress)
         yield _event("content_block_stop", {"index": index}, part.tokens)
-        done = part.tokens
+        progress = replace(progress, done=part.tokens)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +98,11 @@ class _Progress:
     model: Model
     pace: Pace
     roll: Random
+    chunking: Chunking
 
 
 def _deltas(index: int, part: Written, progress: _Progress) -> Iterator[Event]:
-    kind, member, pieces = _pieces(part.block, progress.roll)
+    kind, member, pieces = _pieces(part.block, progress)
     tokens, sofar = max(1, progress.done), ""
     for piece in pieces:
         sofar += piece
@@ -91,31 +111,44 @@ def _deltas(index: int, part: Written, progress: _Progress) -> Iterator[Event]:
         wait = max(0, now - tokens) / progress.pace.tokens_per_second
         yield _event("content_block_delta", {"index": index, "delta": delta}, now, wait=wait)
         tokens = now
+    if isinstance(part.block, Text):
+        for citation in part.block.citations:
+            quote: JsonObject = {"type": "citations_delta", "citation": citation}
+            yield _event("content_block_delta", {"index": index, "delta": quote}, part.tokens)
     if isinstance(part.block, Thinking):
         seal: JsonObject = {"type": "signature_delta", "signature": part.block.signature}
         yield _event("content_block_delta", {"index": index, "delta": seal}, part.tokens)
 
 
-def _pieces(block: Block, roll: Random) -> tuple[str, str, list[str]]:
+def _pieces(block: Block, progress: _Progress) -> tuple[str, str, list[str]]:
     match block:
         case Text(text=text):
-            return "text_delta", "text", _cut(text, roll)
+            return "text_delta", "text", _cut(text, progress)
         case Thinking(thinking=thinking):
-            return "thinking_delta", "thinking", _cut(thinking, roll)
+            return "thinking_delta", "thinking", _cut(thinking, progress)
         case ToolUse(input=given):
-            return "input_json_delta", "partial_json", ["", *_cut(encode(given).decode(), roll)]
+            return "input_json_delta", "partial_json", ["", *_cut(encode(given).decode(), progress)]
         case WebSearch(query=query):
-            return "input_json_delta", "partial_json", ["", *_cut(encode({"query": query}).decode(), roll)]
-        case SearchResult():
+            return (
+                "input_json_delta",
+                "partial_json",
+                ["", *_cut(encode({"query": query}).decode(), progress)],
+            )
+        case Compaction(content=content):
+            return "compaction_delta", "content", [content]
+        case SearchResult() | Redacted():
             return "text_delta", "text", []
 
 
-def _cut(text: str, roll: Random) -> list[str]:
-    """The text in pieces of seeded length, never inside a code point."""
+def _cut(text: str, progress: _Progress) -> list[str]:
+    """The text in pieces, never inside a code point: words, tokens, or of seeded length."""
+    if progress.chunking == "word":
+        return _WORDS.findall(text)
+    shortest, longest = (TOKEN, TOKEN) if progress.chunking == "token" else CHUNK
     pieces: list[str] = []
     at = 0
     while at < len(text):
-        size = roll.randint(*CHUNK)
+        size = progress.roll.randint(shortest, longest)
         pieces.append(text[at : at + size])
         at += size
     return pieces
@@ -124,13 +157,16 @@ def _cut(text: str, roll: Random) -> list[str]:
 def _opening(block: Block) -> JsonObject:
     """A block before its first delta."""
     match block:
-        case Text():
-            return {"type": "text", "text": ""}
+        case Text(citations=citations):
+            cited: JsonObject = {"citations": []} if citations else {}
+            return {"type": "text", "text": "", **cited}
         case Thinking():
             return {"type": "thinking", "thinking": "", "signature": ""}
         case ToolUse() | WebSearch():
             return {**block_wire(block), "input": {}}
-        case SearchResult():
+        case Compaction():
+            return {**block_wire(block), "content": None}
+        case SearchResult() | Redacted():
             return block_wire(block)
 
 

@@ -24,6 +24,20 @@ def check(body: JsonObject) -> None:
     _breakpoints(body)
 
 
+def since_compaction(body: JsonObject) -> JsonObject:
+    """The body without what its newest summary replaces; without a summary, the body itself."""
+    messages = as_list(body.get("messages"))
+    for index in range(len(messages) - 1, -1, -1):
+        message = as_object(messages[index])
+        blocks = as_list(message.get("content"))
+        for position in range(len(blocks) - 1, -1, -1):
+            block = as_object(blocks[position])
+            if block.get("type") == "compaction" and block.get("content") is not None:
+                kept: JsonObject = {**message, "content": blocks[position:]}
+                return {**body, "messages": [kept, *messages[index + 1 :]]}
+    return body
+
+
 def _message(index: int, message: JsonObject, *, last: bool) -> None:
     for name in ("role", "content"):
         if name not in message:

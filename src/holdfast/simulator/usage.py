@@ -23,6 +23,8 @@ class Usage:
     service_tier: str = "standard"
     iterations: tuple["Usage", ...] = ()
     """The two steps of an answer with a web search in between; they add up to this usage."""
+    compaction: "Usage | None" = None
+    """The summary that was written first: billed, but in none of the sums."""
 
     @classmethod
     def of(cls, request: MessageRequest, cache: CacheUse) -> "Usage":
@@ -96,8 +98,12 @@ class Usage:
             "output_tokens_details": {"thinking_tokens": self.thinking_tokens},
             "server_tool_use": searched if self.searches else None,
         }
-        if self.iterations:
-            found["iterations"] = [step.step() for step in self.iterations]
+        steps = [step.step() for step in self.iterations]
+        if self.compaction is not None:
+            summarised: JsonObject = {**self.compaction.step(), "type": "compaction"}
+            steps = [summarised, *(steps or [self.step()])]
+        if steps:
+            found["iterations"] = steps
         return found
 
     def step(self) -> JsonObject:

@@ -155,14 +155,15 @@ class Draft:
             assert isinstance(hold, Hold)
             self._file(record, hold)
 
-    def expire(self, name: str, *, now: float) -> None:
-        """Charge what is presumed of an attempt whose lease is over."""
+    def expire(self, name: str, *, now: float) -> bool:
+        """Charge what is presumed of an attempt whose lease is over; whether nobody has done so before."""
         before = self.filed.get(name)
         hold = self._page.apply(Expire(id=name), now=now)
         if before is None or not isinstance(hold, Hold) or hold.state == before.hold.state:
-            return
+            return False
         record = replace(before.record, state="expired", kind=LOST, cost_pico=hold.charged, estimated=True)
         self._file(record, hold)
+        return True
 
     def reprice(self, name: str, cost_pico: int, price_version: str) -> bool:
         """Give a settled attempt another price; whether that is a change."""

@@ -13,6 +13,7 @@ from holdfast.policy.filter_fields import Field, Op
 from holdfast.policy.money import pico
 from holdfast.policy.request_filter import Prefix, RequestFilter, Term, Value, alternatives, matches
 from holdfast.ports import CallCursor, CallPage, CallQuery, CallRecord
+from holdfast.stores.troubled import TROUBLED, is_of_troubled
 
 SCAN = 1_000_000
 """Calls that are looked through at once, in an index that holds all that is asked for."""
@@ -136,6 +137,8 @@ def planned(wanted: RequestFilter, after: CallCursor | None, dialect: Dialect) -
         place = (dialect.moment(after.at), after.request_id)
         near.append(Condition(sql='("at", "request_id") < (?, ?)', values=place))
     groups = alternatives(wanted)
+    if any(map(is_of_troubled, groups)):
+        near.append(Condition(sql=TROUBLED))
     said = [_either([_said(term, dialect) for term in terms]) for terms in groups]
     meant: list[Condition] = []
     for terms, one in zip(groups, said, strict=True):

@@ -17,6 +17,7 @@ from holdfast.ports import (
     RunRecord,
     Spend,
     SpendQuery,
+    Swept,
     Totals,
     attempt_id,
 )
@@ -162,15 +163,14 @@ class MemoryStore(MemoryRegister):
             self._keep_all(draft)
             return answer
 
-    async def sweep(self) -> tuple[Crossing, ...]:
+    async def sweep(self) -> Swept:
         with self._lock:
             now = self._now()
             held = sorted((filed.hold for filed in self._held.values()), key=lambda hold: hold.lease_until)
             due = [hold.id for hold in held if hold.lease_until <= now]
             draft = self._draft(due)
-            for name in due:
-                draft.expire(name, now=now)
-            return self._keep_all(draft)
+            expired = sum(draft.expire(name, now=now) for name in due)
+            return Swept(expired=expired, crossings=self._keep_all(draft))
 
     async def used(self, windows: Sequence[str]) -> Mapping[str, tuple[int, int]]:
         with self._lock:

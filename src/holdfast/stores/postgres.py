@@ -18,6 +18,7 @@ from holdfast.ports import (
     RunRecord,
     Spend,
     SpendQuery,
+    Swept,
     Totals,
 )
 from holdfast.stores import postgres_reading as reading
@@ -104,13 +105,13 @@ class PostgresStore:
     async def check(self) -> None:
         await self._ask(Recording(None))
 
-    async def sweep(self) -> tuple[Crossing, ...]:
-        crossings: tuple[Crossing, ...] = ()
+    async def sweep(self) -> Swept:
+        swept = Swept()
         while True:
-            count, more = await self._write(expire)
-            crossings += more
-            if count < SWEPT:
-                return crossings
+            more = await self._write(expire)
+            swept = Swept(expired=swept.expired + more.expired, crossings=swept.crossings + more.crossings)
+            if more.expired < SWEPT:
+                return swept
 
     async def reprice(self, costs: Mapping[str, tuple[int, str]]) -> int:
         return await self._write(lambda db: reprice(db, costs))

@@ -26,6 +26,7 @@ MIGRATIONS = (
     "postgres_0003.sql",
     "postgres_0004.sql",
     "postgres_0005.sql",
+    "postgres_0006.sql",
 )
 
 MIGRATION_LOCK = 4_180_001

@@ -15,8 +15,9 @@ from holdfast.stores.postgres_table import (
     to_filed,
     to_run,
 )
-from holdfast.stores.reports import PLAIN, SUMS, bounds, finest, fold, needs_runs, stretches
+from holdfast.stores.reports import PLAIN, SUMS, bounds, finest, fold, stretches
 from holdfast.stores.reports import Row as SummedRow
+from holdfast.stores.rollups import Stretch, finest_table, stretches_of
 
 
 async def find(db: Db, request_id: str) -> CallRecord | None:
@@ -56,39 +57,38 @@ async def spend(db: Db, query: SpendQuery) -> tuple[Spend, ...]:
     rows: list[SummedRow] = []
     match finest(query):
         case "hour":
-            rows += await _summed(db, query, "hour", bounds(query))
+            rows += await _summed(db, query, "hour", (finest_table(query), *bounds(query)))
         case "day":
             for since, until, distance in stretches(*await _known(db, query), query.timezone):
-                rows += await _summed(db, query, f"(hour * 3600 + {distance}) / 86400", (since, until))
+                for part in stretches_of(query, since, until, by_day=not distance):
+                    rows += await _summed(db, query, f"(hour * 3600 + {distance}) / 86400", part)
         case None:
-            rows += await _summed(db, query, None, bounds(query))
+            for part in stretches_of(query, *bounds(query), by_day=True):
+                rows += await _summed(db, query, None, part)
     return fold(rows, query)
 
 
 async def _known(db: Db, query: SpendQuery) -> tuple[int, int]:
     """The hours of the query in which anything was spent at all."""
-    statement = f"SELECT min(hour), max(hour) + 1 FROM {_table(query)} WHERE hour >= $1 AND hour < $2"
+    statement = f"SELECT min(hour), max(hour) + 1 FROM {finest_table(query)} WHERE hour >= $1 AND hour < $2"
     since, until = await db.fetchrow(statement, *bounds(query)) or (0, 0)
     return since or 0, until or 0
 
 
-async def _summed(db: Db, query: SpendQuery, unit: str | None, hours: tuple[int, int]) -> list[SummedRow]:
+async def _summed(db: Db, query: SpendQuery, unit: str | None, part: Stretch) -> list[SummedRow]:
     columns = [f'"{name}"' for name in PLAIN if name in query.by or name in query.where]
     asked = {name: value for name, value in query.where.items() if name in PLAIN}
     conditions = [f' AND "{name}" = ${number}' for number, name in enumerate(asked, start=3)]
     sums = [f"sum({name}) AS {name}" for name in SUMS]
     groups = [*columns, *([] if unit is None else [unit])]
+    table, *hours = part
     statement = (
-        f"SELECT {', '.join(['min(hour) AS hour', *columns, *sums])} FROM {_table(query)}"
+        f"SELECT {', '.join(['min(hour) AS hour', *columns, *sums])} FROM {table}"
         f" WHERE hour >= $1 AND hour < $2{''.join(conditions)}{' GROUP BY ' + ', '.join(groups) if groups else ''}"
     )
     # Summed over nothing there is still one row, and its sums are null.
     rows = await db.fetch(statement, *hours, *asked.values())
     return [_summed_row(row) for row in rows if row["attempts"] is not None]
-
-
-def _table(query: SpendQuery) -> str:
-    return "spend_of_runs" if needs_runs(query) else "spend"
 
 
 def _summed_row(row: Row) -> SummedRow:

@@ -1,7 +1,6 @@
 """The tables of a PostgreSQL store: what is read under lock, and written back in one statement for many rows."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -11,6 +10,7 @@ from holdfast.policy.holds import Counter
 from holdfast.ports import AttemptRecord, CallRecord, RunRecord
 from holdfast.stores.draft import NOTHING, Filed, Group, Sums
 from holdfast.stores.postgres_link import Db, Row
+from holdfast.stores.rollups import added, of_any_run, of_day, of_everybody
 from holdfast.stores.rows import (
     ATTEMPT_COLUMNS,
     CALL_COLUMNS,
@@ -96,6 +96,19 @@ def _add(table: str, group: Sequence[str]) -> str:
     )
 
 
+def _add_coarser(table: str, group: Sequence[str], key: str) -> str:
+    sums = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in SUMS)
+    columns = (*group, *SUMS)
+    return (
+        f"INSERT INTO {table} ({names(columns)}) SELECT * FROM {given(columns)} ORDER BY {names(group)}"
+        f" ON CONFLICT ({key}) DO UPDATE SET {sums}"
+    )
+
+
+ADD_SPEND_OF_KEYS = _add_coarser("spend_of_keys", GROUP[:4], "hour, model, upstream, key")
+ADD_SPEND_OF_DAYS = _add_coarser(
+    "spend_of_days", GROUP[:5], 'hour, model, upstream, key, coalesce("user", \'\'), ("user" IS NULL)'
+)
 ADD_SPEND = _add("spend", GROUP[:-1])
 ADD_SPEND_OF_RUNS = _add("spend_of_runs", GROUP)
 ADD_TOTALS = (
@@ -164,16 +177,19 @@ async def write_attempts(db: Db, changed: Mapping[str, Filed], known: Collection
 
 async def add_sums(db: Db, sums: Mapping[Group, Sums], *, calls: int) -> None:
     """Add to the sums by group and to the totals."""
-    by_group: dict[Group, Sums] = {}
-    for group, one in sums.items():
-        whole = replace(group, run=None)
-        by_group[whole] = by_group.get(whole, NOTHING).plus(one)
+    by_group = added(sums, of_any_run)
     await write(db, ADD_SPEND, [_spend_row(group, GROUP[:-1], one) for group, one in by_group.items()])
     await write(db, ADD_SPEND_OF_RUNS, [_spend_row(group, GROUP, one) for group, one in sums.items()])
+    for statement, coarser, columns in (
+        (ADD_SPEND_OF_KEYS, of_everybody, GROUP[:4]),
+        (ADD_SPEND_OF_DAYS, of_day, GROUP[:5]),
+    ):
+        rows = [_spend_row(group, columns, one)[1:] for group, one in added(sums, coarser).items()]
+        await write(db, statement, rows)
     if calls or sums:
         all_ = reduce(Sums.plus, sums.values(), NOTHING)
-        added = (calls, all_.input_tokens, all_.output_tokens, all_.cost_pico, all_.unpriced)
-        await db.execute(ADD_TOTALS, *added)
+        more = (calls, all_.input_tokens, all_.output_tokens, all_.cost_pico, all_.unpriced)
+        await db.execute(ADD_TOTALS, *more)
 
 
 async def write_calls(db: Db, calls: Sequence[CallRecord]) -> int:

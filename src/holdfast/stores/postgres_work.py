@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from holdfast.policy.holds import Crossing, Denied, Extend, Hold, Reserve, TopUp
-from holdfast.ports import AttemptRecord, CallRecord, RunRecord
+from holdfast.ports import AttemptRecord, CallRecord, RunRecord, Swept
 from holdfast.stores import postgres_register as register
 from holdfast.stores.draft import Draft, mended_call, windows_of
 from holdfast.stores.lineage import entered, joined
@@ -149,18 +149,17 @@ async def _file(db: Db, work: Filing) -> int | bool:
     return await register.put(db, work.kind, work.name, work.body, actor=work.actor, note=work.note)
 
 
-async def expire(db: Db) -> tuple[int, tuple[Crossing, ...]]:
-    """Expire holds whose lease is over and that nobody else has under lock; how many there were."""
+async def expire(db: Db) -> Swept:
+    """Expire holds whose lease is over and that nobody else has under lock."""
     names = [row["id"] for row in await db.fetch(DUE)]
     if not names:
-        return 0, ()
+        return Swept()
     now = await make_counters(db, ())
     draft = await _read(db, names, ())
     known = set(draft.filed)
-    for name in names:
-        draft.expire(name, now=now)
+    expired = sum(draft.expire(name, now=now) for name in names)
     await _keep(db, draft, known)
-    return len(names), draft.crossings
+    return Swept(expired=expired, crossings=draft.crossings)
 
 
 async def reprice(db: Db, costs: Mapping[str, tuple[int, str]]) -> int:

@@ -57,11 +57,6 @@ def stretches(since: int, until: int, timezone: str) -> Iterator[tuple[int, int,
         since = end
 
 
-def needs_runs(query: SpendQuery) -> bool:
-    """Whether the answer cannot do without the runs."""
-    return "run" in query.by or "run" in query.where
-
-
 def fold(rows: Iterable[Row], query: SpendQuery) -> tuple[Spend, ...]:
     """The sums of rows by the groups of a query, sorted by their values, none first.
 

@@ -27,6 +27,7 @@ from holdfast.ports import (
     RunRecord,
     Spend,
     SpendQuery,
+    Swept,
     Totals,
 )
 from holdfast.stores import sqlite_register as register
@@ -274,12 +275,11 @@ class SqliteStore:
     async def top_up(self, verb: TopUp) -> Hold | Denied | None:
         return await self._write(lambda sheet: sheet.top_up(verb))
 
-    async def sweep(self) -> tuple[Crossing, ...]:
-        crossings, has_more = await self._write(Sheet.sweep)
-        while has_more:
-            further, has_more = await self._write(Sheet.sweep)
-            crossings += further
-        return crossings
+    async def sweep(self) -> Swept:
+        swept = Swept()
+        while (more := await self._write(Sheet.sweep)).expired:
+            swept = Swept(expired=swept.expired + more.expired, crossings=swept.crossings + more.crossings)
+        return swept
 
     async def used(self, windows: Sequence[str]) -> Mapping[str, tuple[int, int]]:
         return await self._read(lambda db: _used(db, windows))

@@ -12,7 +12,13 @@ from holdfast.language import Sentence
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for another process that holds the file."""
 
-MIGRATIONS = ("sqlite_0001.sql", "sqlite_0002.sql", "sqlite_0003.sql", "sqlite_0004.sql")
+MIGRATIONS = (
+    "sqlite_0001.sql",
+    "sqlite_0002.sql",
+    "sqlite_0003.sql",
+    "sqlite_0004.sql",
+    "sqlite_0005.sql",
+)
 
 
 def open_file(path: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Connection:

@@ -6,10 +6,11 @@ from dataclasses import astuple, replace
 from datetime import datetime
 
 from holdfast.policy.holds import EMPTY, Counter, Crossing, Denied, Extend, Hold, Reserve, TopUp
-from holdfast.ports import AttemptRecord, CallRecord, RunRecord
+from holdfast.ports import AttemptRecord, CallRecord, RunRecord, Swept
 from holdfast.stores.draft import Draft, Group, Sums, mended_call, windows_of
 from holdfast.stores.lineage import entered
 from holdfast.stores.reports import SUMS
+from holdfast.stores.rollups import added, of_any_run, of_day, of_everybody
 from holdfast.stores.sqlite_rows import (
     INSERT_CALL,
     MEND_CALL,
@@ -43,11 +44,19 @@ _ADD_SPEND_OF_RUN = (
     " ON CONFLICT (hour, model, upstream, key, ifnull(user, ''), user IS NULL, ifnull(run, ''), run IS NULL)"
     f" DO UPDATE SET {_ADD}"
 )
+_ADD_SPEND_OF_KEY = (
+    f"INSERT INTO spend_of_keys (hour, model, upstream, key, {', '.join(SUMS)})"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    f" ON CONFLICT (hour, model, upstream, key) DO UPDATE SET {_ADD}"
+)
+_ADD_SPEND_OF_DAY = _ADD_SPEND.replace("INTO spend ", "INTO spend_of_days ")
 _ADD_TO_RUN = (
     "INSERT INTO runs (run, first_at, last_at, calls, cost_pico, agents, depth) VALUES (?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (run) DO UPDATE SET first_at = min(first_at, excluded.first_at),"
     " last_at = max(last_at, excluded.last_at), cost_pico = cost_pico + excluded.cost_pico"
 )
+_COARSER = ((_ADD_SPEND, of_any_run, 5), (_ADD_SPEND_OF_DAY, of_day, 5), (_ADD_SPEND_OF_KEY, of_everybody, 4))
+"""How to add to each of the coarser sums, what they add together, and how many columns say what of."""
 _UPSERT_COUNTER = (
     "INSERT INTO counters (key, settled, reserved, alerted) VALUES (?, ?, ?, ?) ON CONFLICT (key)"
     " DO UPDATE SET settled = excluded.settled, reserved = excluded.reserved, alerted = excluded.alerted"
@@ -91,17 +100,16 @@ class Sheet:
         self._read([verb.id])
         return self._draft.top_up(verb, now=self._now)
 
-    def sweep(self) -> tuple[tuple[Crossing, ...], bool]:
-        """The alerts that ended leases set off, and whether there may be more."""
+    def sweep(self) -> Swept:
+        """What came of leases that are over; none are left when none were ended."""
         known = len(self._draft.crossings)
         query = (
             "SELECT id FROM attempts WHERE state = 'held' AND lease_until <= ? ORDER BY lease_until LIMIT ?"
         )
         due = [str(name) for (name,) in self.db.execute(query, (self._now, SWEEP))]
         self._read(due)
-        for name in due:
-            self._draft.expire(name, now=self._now)
-        return self._draft.crossings[known:], len(due) == SWEEP
+        expired = sum(self._draft.expire(name, now=self._now) for name in due)
+        return Swept(expired=expired, crossings=self._draft.crossings[known:])
 
     def reprice(self, costs: Sequence[tuple[str, tuple[int, str]]]) -> int:
         self._read([name for name, _ in costs])
@@ -137,9 +145,11 @@ class Sheet:
             self._mend(request_id)
 
     def _write_sums(self, sums: dict[Group, Sums]) -> None:
-        by_group = [(astuple(group), astuple(more)) for group, more in sums.items()]
-        self.db.executemany(_ADD_SPEND, [(*group[:-1], *more) for group, more in by_group])
-        self.db.executemany(_ADD_SPEND_OF_RUN, [(*group, *more) for group, more in by_group])
+        by_run = [(astuple(group), astuple(more)) for group, more in sums.items()]
+        self.db.executemany(_ADD_SPEND_OF_RUN, [(*group, *more) for group, more in by_run])
+        for statement, coarser, columns in _COARSER:
+            added_up = [(astuple(group), astuple(more)) for group, more in added(sums, coarser).items()]
+            self.db.executemany(statement, [(*group[:columns], *more) for group, more in added_up])
         more = Sums()
         for one in sums.values():
             more = more.plus(one)

@@ -47,7 +47,7 @@ def read_stops(text: bytes) -> tuple[Stop, ...]:
         raise ConfigError(
             Sentence(
                 f"The stop file cannot be read: {error}. Correct it, or delete it if nothing shall be stopped.",
-                ko=f"중지 파일을 읽을 수 없습니다: {error}. 파일을 고치거나, 중지할 것이 없으면 지우세요.",
+                ko=f"정지 파일을 읽을 수 없습니다: {error}. 파일을 고치거나, 정지할 것이 없으면 지우세요.",
             )
         ) from error
 
@@ -64,6 +64,6 @@ def write_stops(path: Path, stops: Sequence[Stop]) -> None:
         raise StoreUnavailable(
             Sentence(
                 f"The stop file {path.name} cannot be written: {error}. Check the folder and the disk.",
-                ko=f"중지 파일 {path.name}을(를) 쓸 수 없습니다: {error}. 폴더와 디스크를 확인하세요.",
+                ko=f"정지 파일 {path.name}을(를) 쓸 수 없습니다: {error}. 폴더와 디스크를 확인하세요.",
             )
         ) from error

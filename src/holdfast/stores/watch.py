@@ -169,6 +169,11 @@ class _Work:
 
 def _tell_failure(done: "asyncio.Future[object]") -> None:
     """A fault of our own, which must be seen, and must not end the looking: then no stop would be heard any more."""
-    if not done.cancelled() and (error := done.exception()) is not None:
+    if not done.cancelled() and (error := done.exception()) is not None and not _is_the_end(error):
         context = {"message": "holdfast-watch failed and goes on", "exception": error}
         asyncio.get_running_loop().call_exception_handler(context)
+
+
+def _is_the_end(error: BaseException) -> bool:
+    """Whether the interpreter ends under a hold that nobody closed: no thread can be begun then, and nobody listens."""
+    return isinstance(error, RuntimeError) and str(error).startswith("cannot schedule new futures after")

@@ -23,6 +23,7 @@ class Instruments:
         reserved: nano-dollars held by now, as the last scrape saw it; `None` where the store did not tell.
         lines_dropped: how many log lines were lost.
         spans_dropped: how many spans were lost.
+        recordings_lost: how many calls should have been recorded and were not.
         lag: seconds that the event loop was late at worst of late.
     """
 
@@ -47,6 +48,7 @@ class Instruments:
     reserved: int | None = None
     lines_dropped: Callable[[], int] = nothing
     spans_dropped: Callable[[], int] = nothing
+    recordings_lost: Callable[[], int] = nothing
     lag: Callable[[], float] = nothing
 
     @classmethod

@@ -20,7 +20,7 @@ from holdfast.parts.redactor import Redactor
 from holdfast.policy.masking import MaskingConfig
 from holdfast.telemetry.bridge import Bridge
 from holdfast.telemetry.lines import EVERYTHING, RENDER, Record, masking, ordered, short, snapshot
-from holdfast.telemetry.pretty import is_terminal, pretty
+from holdfast.telemetry.pretty import is_for_people, pretty
 from holdfast.telemetry.sink import Sink, Stream, sink_of
 from holdfast.wire.usage import Usage
 
@@ -36,7 +36,8 @@ _trace: ContextVar[str | None] = ContextVar("holdfast_trace", default=None)
 class AgentLogger:
     """A structured logger for agents: levels debug, info, warn and error, one JSON object a line.
 
-    At a terminal a line is written for the person there instead: time, level, message, then `name=value`.
+    At a terminal a line is written for the person there instead: time, level, message, then `name=value`;
+    `HOLDFAST_LOG_FORMAT`, `json` or `pretty`, decides otherwise.
 
     What is logged is copied at the call and masked before anybody sees it, in messages, keys and values at
     any depth. A bounded queue and one thread per stream do the writing; when the stream is slow or broken,
@@ -185,7 +186,7 @@ class AgentLogger:
 def _shown(record: Record, stream: Stream | None) -> str:
     """A record for whoever reads the stream: that may change while `None` stands for `sys.stderr`."""
     line = record.line()
-    return pretty(line) if is_terminal(sys.stderr if stream is None else stream) else line
+    return pretty(line) if is_for_people(sys.stderr if stream is None else stream) else line
 
 
 def _current_trace() -> str | None:

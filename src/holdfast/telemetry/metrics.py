@@ -30,6 +30,7 @@ from holdfast.events import (
 from holdfast.policy.holds import NANO
 from holdfast.policy.vitals import Vitals
 from holdfast.telemetry import names
+from holdfast.telemetry.chunks import Chunks
 from holdfast.telemetry.instruments import Instruments
 from holdfast.telemetry.labels import attempt_class, blocker, cause_of, decision
 
@@ -51,6 +52,7 @@ class Metrics:
         self._registry = CollectorRegistry(auto_describe=False)
         self.vitals: Callable[[], Vitals] = Vitals
         self.instruments = Instruments.of(self._registry)
+        self.chunks = Chunks()
         self._registry.register(_Live(self))
         self._seen: Mapping[type[Event], Callable[[Any], None]] = {
             AttemptEnded: self._attempt,
@@ -116,6 +118,8 @@ class Metrics:
         count.operations.labels(*named, error).observe(event.duration_ms / 1000)
         if event.first_ms is not None:
             count.first_chunks.labels(*named).observe(event.first_ms / 1000)
+        if event.chunks is not None:
+            self.chunks.add(named, event.chunks)
 
     def _busted(self, event: PromptCacheBusted) -> None:
         place = event.block.partition(".")[0]
@@ -164,6 +168,9 @@ class _Live:
             yield GaugeMetricFamily(names.RESERVED, said, value=instruments.reserved)
         yield CounterMetricFamily(names.LOG_DROPPED, "Log lines lost.", value=instruments.lines_dropped())
         yield CounterMetricFamily(names.SPANS_DROPPED, "Spans lost.", value=instruments.spans_dropped())
+        said = "Calls that should have been recorded and were not."
+        yield CounterMetricFamily(names.RECORDINGS_LOST, said, value=instruments.recordings_lost())
+        yield self._metrics.chunks.family()
         said = "How late the event loop was at worst in the last seconds."
         yield GaugeMetricFamily(names.LOOP_LAG, said, value=instruments.lag())
 

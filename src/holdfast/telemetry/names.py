@@ -4,6 +4,8 @@ The conventions are in development; the tests hold these names against a table, 
 somebody decided on. Names with dots are OpenTelemetry's, the others are as Prometheus shows them.
 """
 
+from holdfast.policy.chunk_times import BOUNDS
+
 SCOPE = "holdfast"
 """The instrumentation scope of our spans."""
 
@@ -54,6 +56,7 @@ ANTHROPIC = "anthropic"
 TOKEN_USAGE = "gen_ai_client_token_usage"
 OPERATION_DURATION = "gen_ai_client_operation_duration_seconds"
 TIME_TO_FIRST_CHUNK = "gen_ai_client_operation_time_to_first_chunk_seconds"
+TIME_PER_CHUNK = "gen_ai_client_operation_time_per_output_chunk_seconds"
 
 # Metrics of our own; counters without the `_total` that Prometheus shows behind them.
 REQUESTS = "holdfast_requests"
@@ -78,28 +81,11 @@ CACHE_BUSTS = "holdfast_prompt_cache_busts"
 CACHE_LOST = "holdfast_prompt_cache_lost_tokens"
 LOG_DROPPED = "holdfast_log_dropped"
 SPANS_DROPPED = "holdfast_spans_dropped"
+RECORDINGS_LOST = "holdfast_recordings_lost"
 LOOP_LAG = "holdfast_event_loop_lag_seconds"
 BUILD_INFO = "holdfast_build_info"
 
 TOKEN_BUCKETS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
 """As the conventions advise for `gen_ai.client.token.usage`."""
-TIME_BUCKETS = (
-    0.01,
-    0.02,
-    0.04,
-    0.08,
-    0.16,
-    0.32,
-    0.64,
-    1.28,
-    2.56,
-    5.12,
-    10.24,
-    20.48,
-    40.96,
-    81.92,
-    163.84,
-    327.68,
-    600.0,
-)
+TIME_BUCKETS = BOUNDS
 """As the conventions advise for durations, and on to 600 s: answers of models take longer than 82."""

@@ -29,6 +29,12 @@ def pretty(line: str) -> str:
     return " ".join(parts)
 
 
+def is_for_people(stream: object) -> bool:
+    """Whether lines go to a person: `HOLDFAST_LOG_FORMAT` may say `json` or `pretty`, else a terminal decides."""
+    wanted = os.environ.get("HOLDFAST_LOG_FORMAT", "auto").strip().lower()
+    return wanted == "pretty" if wanted in ("json", "pretty") else is_terminal(stream)
+
+
 def is_terminal(stream: object) -> bool:
     """Whether a person sits at the other end of a stream."""
     is_a_tty = getattr(stream, "isatty", None)

@@ -1,7 +1,8 @@
 """Feels the pulse: makes facts of events, and gives the verdict over them."""
 
 import threading
-from collections import deque
+from collections import OrderedDict, deque
+from collections.abc import Iterable
 from math import inf
 
 from holdfast.clock import Clock
@@ -19,7 +20,9 @@ from holdfast.errors import (
     UpstreamUnavailable,
 )
 from holdfast.events import AttemptEnded, CallEnded, Event, GateChanged, RequestCrashed
+from holdfast.policy.evidence import Overhead, Overheads
 from holdfast.policy.verdict import Effect, Fact, Judge, Served, Tried, Verdict, cause_of
+from holdfast.ports import CallRecord
 
 GATES = {RateLimited.error_code: ("rate", "ramp"), BudgetExhausted.error_code: ("spend",)}
 """What closed gates refuse in words that our own limits use, too."""
@@ -35,6 +38,8 @@ SAYS_NOTHING = ("abandoned", "client_gone", "draining")
 """Attempts that were ended from this side."""
 MOST_GATES = 1_000
 """Closed gates that are remembered at once."""
+HEARD = 10_000
+"""Calls whose ids are remembered, so that none is heard of twice."""
 CRASHES = 100
 """Calls that have crashed and are remembered, so that their doors do not count them once more."""
 
@@ -48,14 +53,34 @@ class Pulse:
         self._judge = Judge()
         self._closed: dict[tuple[str, str], float] = {}
         self._crashed: deque[str] = deque(maxlen=CRASHES)
+        self._heard: OrderedDict[str, None] = OrderedDict()
+        self._overheads = Overheads()
 
     def __call__(self, event: Event) -> None:
         """Take note of an event."""
         now = self._clock.monotonic()
         with self._lock:
-            fact = self._fact(event, now)
-            if fact is not None:
-                self._judge.hear(now, fact)
+            self._hear(event, now)
+            if isinstance(event, CallEnded):
+                self._note(event, now)
+
+    def hear_of(self, request_id: str, events: Iterable[Event], age: float) -> None:
+        """Take note of what another worker has announced of a call so many seconds ago; none if that is too old."""
+        now = self._clock.monotonic() - age
+        with self._lock:
+            self._remember(request_id)
+            for event in events:
+                self._hear(event, now)
+
+    def has_heard(self, request_id: str) -> bool:
+        """Whether that call is known to be over."""
+        with self._lock:
+            return request_id in self._heard
+
+    def overhead(self) -> Overhead | None:
+        """What this worker itself took of the calls of the last minute."""
+        with self._lock:
+            return self._overheads.of_late(self._clock.monotonic())
 
     def verdict(self) -> Verdict:
         """How things stand now."""
@@ -67,6 +92,22 @@ class Pulse:
         with self._lock:
             self._open_gates(self._clock.monotonic())
             return tuple(sorted(f"{gate} {place}" for gate, place in self._closed))
+
+    def _hear(self, event: Event, now: float) -> None:
+        fact = self._fact(event, now)
+        if fact is not None:
+            self._judge.hear(now, fact)
+
+    def _note(self, event: CallEnded, now: float) -> None:
+        self._remember(event.request_id)
+        waited = _waited(event)
+        if waited is not None:
+            self._overheads.add(now, waited)
+
+    def _remember(self, request_id: str) -> None:
+        self._heard[request_id] = None
+        if len(self._heard) > HEARD:
+            self._heard.popitem(last=False)
 
     def _fact(self, event: Event, now: float) -> Fact | None:
         match event:
@@ -118,6 +159,15 @@ class Pulse:
     def _open_gates(self, now: float) -> None:
         """Gates open by themselves, and say so only when the next call comes."""
         self._closed = {key: until for key, until in self._closed.items() if until > now}
+
+
+def _waited(event: CallEnded) -> float | None:
+    """Milliseconds that an answered call waited for us: until the first attempt, or for an answer without any."""
+    record = event.record
+    story = record.story if isinstance(record, CallRecord) else None
+    if story is not None and story.attempts:
+        return story.attempts[0].began_ms
+    return event.duration_ms if event.end == "answered" and not event.attempts else None
 
 
 def _tried(event: AttemptEnded) -> Tried | None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from holdfast.errors import StoreUnavailable
-from holdfast.ports import AttemptRecord, Dimension, Payer, SpendQuery, Store, Totals
+from holdfast.ports import AttemptRecord, Dimension, Payer, SpendQuery, Store, Swept, Totals
 from holdfast.testing.conformance_records import (
     AT,
     DOLLAR,
@@ -106,7 +106,7 @@ async def nothing_to_settle_is_no_error(store: Store) -> None:
     assert await store.settle([]) == ()
     await store.extend([])
     assert await store.reprice({}) == 0
-    assert await store.sweep() == ()
+    assert await store.sweep() == Swept()
 
 
 async def attempts_are_read_page_by_page(store: Store) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 from holdfast.policy.holds import Denied, Extend, Hold, TopUp
-from holdfast.ports import Store
+from holdfast.ports import Store, Swept
 from holdfast.testing.conformance_records import (
     DOLLAR,
     LEASE,
@@ -236,12 +236,12 @@ async def a_hold_under_lease_is_left_alone(store: Store, pass_time: PassTime) ->
     """A sweep before its time does nothing; an extension gives it more."""
     taken = await held_by(store, "hfr_1", a_limit())
     await pass_time(LEASE / 2)
-    assert await store.sweep() == ()
+    assert await store.sweep() == Swept()
     await store.extend(
         [Extend(id="hfr_1/1", presumed=DOLLAR // 2, lease=LEASE), Extend(id="x", presumed=1, lease=1)]
     )
     await pass_time(LEASE * 3 / 4)
-    assert await store.sweep() == ()
+    assert await store.sweep() == Swept()
     (extended,) = await store.held()
     assert (extended.state, extended.presumed) == ("held", DOLLAR // 2)
     assert extended.lease_until > taken.lease_until
@@ -252,7 +252,8 @@ async def a_hold_whose_lease_is_over_is_charged_what_is_presumed(store: Store, p
     await held_by(store, "hfr_1", a_limit(alerts=(1,)))
     await pass_time(LEASE + 1)
     heard = await asyncio.gather(*(store.sweep() for _ in range(5)))
-    assert [crossing.threshold for crossings in heard for crossing in crossings] == [1]
+    assert sum(swept.expired for swept in heard) == 1
+    assert [crossing.threshold for swept in heard for crossing in swept.crossings] == [1]
     assert await store.used(["day"]) == {"day": (NANO_DOLLAR // 4, 0)}
     assert await store.held() == ()
     (attempt,) = await store.attempts_of("hfr_1")

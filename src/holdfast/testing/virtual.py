@@ -19,6 +19,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from contextvars import Context
 from datetime import datetime, timedelta
@@ -111,14 +112,16 @@ class _Selector:
 class VirtualLoop(asyncio.BaseEventLoop):
     """The loop itself; `run` is the usual way to one.
 
-    Timers of one moment run in an order rolled from `seed`; all else in the order that asyncio promises.
+    Timers of one moment run in an order rolled from `seed`; all else in the order that asyncio promises. With
+    `inline`, what would run in a thread is done at once instead of refused.
     """
 
     _ready: deque[asyncio.Handle]
     _scheduled: list[asyncio.TimerHandle]
 
-    def __init__(self, *, seed: int = 0) -> None:
+    def __init__(self, *, seed: int = 0, inline: bool = False) -> None:
         super().__init__()
+        self.inline = inline
         self.dice = Random(seed)
         self.refused: list[NotVirtual] = []
         self.lost: list[tuple[str, BaseException | None]] = []
@@ -202,6 +205,18 @@ class VirtualLoop(asyncio.BaseEventLoop):
         called = f"task-{self._tasks}" if name is None else name
         return super().create_task(coro, name=called, context=context, **options)
 
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Args], T], *args: *Args
+    ) -> asyncio.Future[T]:
+        """Do what a thread would do in the loop itself, where that is wanted: no time passes meanwhile."""
+        if not self.inline:
+            self.refuse("run_in_executor(), as by asyncio.to_thread()")
+
+        async def work() -> T:
+            return func(*args)
+
+        return self.create_task(work())
+
     def _move_on(self) -> None:
         """Jump to the next timer."""
         if not self._scheduled or self._scheduled[0].when() == inf:
@@ -234,7 +249,7 @@ REAL = (
     *("add_reader", "remove_reader", "add_writer", "remove_writer", "add_signal_handler"),
     *("connect_accepted_socket", "connect_read_pipe", "connect_write_pipe", "create_connection"),
     *("create_datagram_endpoint", "create_server", "create_unix_connection", "create_unix_server"),
-    *("getaddrinfo", "getnameinfo", "run_in_executor", "sendfile", "start_tls"),
+    *("getaddrinfo", "getnameinfo", "sendfile", "start_tls"),
     *("sock_accept", "sock_connect", "sock_recv", "sock_recv_into", "sock_recvfrom", "sock_recvfrom_into"),
     *("sock_sendall", "sock_sendfile", "sock_sendto", "subprocess_exec", "subprocess_shell"),
 )
@@ -242,7 +257,7 @@ REAL = (
 
 
 def _refusing(name: str) -> Callable[..., NoReturn]:
-    what = "run_in_executor(), as by asyncio.to_thread()" if name == "run_in_executor" else f"{name}()"
+    what = f"{name}()"
 
     def refuse(self: VirtualLoop, *_: object, **__: object) -> NoReturn:
         self.refuse(what)
@@ -276,16 +291,17 @@ class VirtualClock:
         _running().advance(seconds)
 
 
-def run(main: Coroutine[Any, Any, T], *, seed: int = 0) -> T:
+def run(main: Coroutine[Any, Any, T], *, seed: int = 0, inline: bool = False) -> T:
     """Run a coroutine in virtual time to its end, close everything, and return what it returned.
 
+    With `inline`, work for threads is done at once where it is handed over; without, that is refused.
     Raises what it raises, `Deadlock` or `Livelock` when it cannot end, and after a good end `NotVirtual` for a
     refusal that was swallowed, `LeakedTasks`, or `LostErrors`. After a bad end these are notes of its error.
     """
     if asyncio._get_running_loop() is not None:
         main.close()
         raise VirtualTimeError(INSIDE)
-    loop = VirtualLoop(seed=seed)
+    loop = VirtualLoop(seed=seed, inline=inline)
     with _collecting(loop):
         try:
             result = loop.run_until_complete(main)

@@ -1,6 +1,6 @@
 """Two linear models for each channel, fitted to windows when only whole texts are labelled."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,16 +11,18 @@ from holdfast.policy.detector.features import GRAMS, MEANINGS, features
 from holdfast.policy.detector.letters import letters
 from holdfast.policy.detector.model import disguise_loss, readings
 from holdfast.policy.normalization import views
-from holdfast.training.examples import Example, importances
+from holdfast.training.examples import Channel, Example, importances
 from holdfast.training.regression import Effort, Indexes, Table, Vector, fit
 
 MEANING_SHARE = 0.3
 """Of the score that the meanings give; the grams give the rest. Chosen on sources kept out."""
 
-_PENALTY_OF_MEANINGS = 1e-4
+_PENALTY_OF_MEANINGS = 1e-3
 _PENALTY_OF_GRAMS = 1e-4
 _ROUNDS = 24
 _MORE_ROUNDS = 12
+_SEARCHES: Mapping[Channel, int] = {"user": 1, "tool": 2}
+"""How often the surest windows are looked for: more where most of a text is harmless. Chosen on sources kept out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,17 +76,11 @@ def instances_of(examples: Iterable[Example], lexicon: Lexicon, *, width: int) -
     for owner, example in enumerate(examples):
         for view in readings(views(example.text), lexicon):
             found = features(letters(view.text), lexicon, width=width)
-            for window, total in enumerate(found.totals):
-                seen = found.meanings[found.meaning_rows == window]
-                meanings.append((seen, np.ones(len(seen))))
-                inside = [
-                    row[first:last]
-                    for row, first, last in zip(
-                        found.grams, found.firsts[:, window], found.lasts[:, window], strict=True
-                    )
-                ]
-                columns, counts = np.unique(np.concatenate(inside), return_counts=True)
-                grams.append((columns, counts / np.sqrt(total)))
+            seen = _rows(found.meaning_rows, found.meanings, len(found.totals))
+            read = _rows(found.gram_rows, found.grams, len(found.totals))
+            for total, mine, letters_of in zip(found.totals, seen, read, strict=True):
+                meanings.append((mine, np.ones(len(mine))))
+                grams.append((letters_of, np.full(len(letters_of), total**-0.5)))
                 owners.append(owner)
                 losses.append(disguise_loss(view.name))
     return Instances(
@@ -95,15 +91,22 @@ def instances_of(examples: Iterable[Example], lexicon: Lexicon, *, width: int) -
     )
 
 
+def _rows(rows: Indexes, columns: Indexes, count: int) -> list[Indexes]:
+    """The columns of each of `count` rows."""
+    order = np.argsort(rows, kind="stable")
+    edges = np.cumsum(np.bincount(rows, minlength=count))[:-1]
+    return np.split(columns[order], edges)
+
+
 def fitted(instances: Instances, examples: Sequence[Example], *, roughly: bool = False) -> Fitted:
-    """A head that tells the attacks among `examples`, whose windows `instances` are, from the rest."""
+    """A head that tells the attacks among `examples`, all of one channel, whose windows `instances` are."""
     labels = np.array([example.attack for example in examples], dtype=np.float64)
     shares = np.zeros(len(examples))
     present = np.unique(instances.owners)
     shares[present] = importances([examples[int(owner)] for owner in present.tolist()])
-    seek = _sketched if roughly else _fitted
-    meanings = seek(instances.meanings, instances, labels, shares, _PENALTY_OF_MEANINGS)
-    grams = seek(instances.grams, instances, labels, shares, _PENALTY_OF_GRAMS)
+    searches = 0 if roughly else _SEARCHES[examples[0].channel]
+    meanings = _sought(instances.meanings, instances, labels, shares, _PENALTY_OF_MEANINGS, searches)
+    grams = _sought(instances.grams, instances, labels, shares, _PENALTY_OF_GRAMS, searches)
     return Fitted(
         meanings=MEANING_SHARE * meanings[:-1],
         grams=(1 - MEANING_SHARE) * grams[:-1],
@@ -111,24 +114,25 @@ def fitted(instances: Instances, examples: Sequence[Example], *, roughly: bool =
     )
 
 
-def _sketched(table: Table, instances: Instances, labels: Vector, shares: Vector, penalty: float) -> Vector:
-    """Every window bears its text's label, and weights need not be the best."""
-    owners = instances.owners
-    importance = shares[owners] / np.bincount(owners, minlength=len(labels))[owners]
-    return fit(table, labels[owners], importance, Effort(penalty=penalty, rounds=_MORE_ROUNDS))
+def _sought(
+    table: Table, instances: Instances, labels: Vector, shares: Vector, penalty: float, searches: int
+) -> Vector:
+    """First every window bears its text's label; in each search then only the surest window of an attack does.
 
-
-def _fitted(table: Table, instances: Instances, labels: Vector, shares: Vector, penalty: float) -> Vector:
-    """First every window bears its text's label; then only the surest window of an attack does."""
+    Without a search the weights need not be the best.
+    """
     owners = instances.owners
     each = np.bincount(owners, minlength=len(labels))
     importance = shares[owners] / each[owners]
-    weights = fit(table, labels[owners], importance, Effort(penalty=penalty, rounds=_ROUNDS))
-    best = _surest(table.times(weights[:-1]), owners)
-    importance = shares[owners] * np.where(labels[owners] == 1, best, 0.5 * best + 0.5 / each[owners])
-    kept = importance > 0
-    again = Effort(penalty=penalty, rounds=_MORE_ROUNDS, start=weights)
-    return fit(table.chosen(kept), labels[owners][kept], importance[kept], again)
+    rounds = _ROUNDS if searches else _MORE_ROUNDS
+    weights = fit(table, labels[owners], importance, Effort(penalty=penalty, rounds=rounds))
+    for _ in range(searches):
+        best = _surest(table.times(weights[:-1]), owners)
+        importance = shares[owners] * np.where(labels[owners] == 1, best, 0.5 * best + 0.5 / each[owners])
+        kept = importance > 0
+        again = Effort(penalty=penalty, rounds=_MORE_ROUNDS, start=weights)
+        weights = fit(table.chosen(kept), labels[owners][kept], importance[kept], again)
+    return weights
 
 
 def _surest(scores: Vector, owners: Indexes) -> Vector:

@@ -105,13 +105,12 @@ def calibration_of(
 ) -> Calibration:
     """What scores are worth by the harmless examples that were collected, none that we wrote.
 
-    For texts longer than a page by what `pages` score. Texts of tools are not doubted.
+    Of texts longer than a page by what `pages` score.
     """
-    doubted = doubtful(examples, scores) & np.array([example.channel == "user" for example in examples])
     harmless = [
         (example, float(score))
-        for example, score, wrong in zip(examples, scores, doubted, strict=True)
-        if not example.attack and not example.source.startswith(SOURCE) and not wrong
+        for example, score in zip(examples, scores, strict=True)
+        if not example.attack and not example.source.startswith(SOURCE)
     ]
     single: list[tuple[Script, Length, float]] = [
         (script_of(one.text), length_of(one.text), score) for one, score in harmless

@@ -18,7 +18,7 @@ from holdfast.errors import (
 )
 from holdfast.events import AttemptFailed, Observer, unobserved
 from holdfast.language import Sentence
-from holdfast.policy.estimate import input_bound, used_in_vain
+from holdfast.policy.estimate import charge_of, input_bound, used_in_vain
 from holdfast.policy.failure import Charge, Failure, Ruling, rule
 from holdfast.policy.pacing import Size
 from holdfast.policy.permit import Outcome
@@ -221,7 +221,7 @@ class Attempts:
             case Held():
                 passage.begin()
                 ended = partial(both, passage.ended, told.ended)
-                body = StreamBody(result, clock=self.clock, stall=self.stall, ended=ended)
+                body = StreamBody(result, clock=self.clock, stall=self.stall, ended=ended, chunks=told.chunks)
         sent.tally.degraded = marks = (*journey.degraded(passage.target), *sent.degraded)
         return Response(
             status=result.status,
@@ -340,6 +340,7 @@ def _marked(headers: Headers, marks: Sequence[str]) -> Headers:
 def _charge(call: Call, target: Target, charge: Charge, failed: Failed) -> Spent:
     """Note an attempt that came to nothing, and what it has cost: it is paid for, whatever comes after it."""
     seen = failed.meter
+    charge = charge_of(charge, failed.failure, streamed=call.request.stream)
     charged = used_in_vain(charge, seen.usage if seen.started else None, call.request)
     usage, estimated = charged or (Usage(), False)
     spent = Spent(

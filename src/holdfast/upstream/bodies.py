@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 from holdfast.clock import Clock
+from holdfast.policy.chunk_times import ChunkTimes
 from holdfast.policy.permit import Outcome
 from holdfast.upstream.attempt import Held
 from holdfast.upstream.client import TransportFailed
@@ -47,10 +48,18 @@ class StreamBody:
 
     `ended` hears once how it went: OK, FAIL, or NEUTRAL when the client went away. Silence of `stall`
     seconds is a break; pings and comments are no content, and a reader who takes his time is no silence.
-    More than `LARGEST_STREAM` bytes are a break, too.
+    More than `LARGEST_STREAM` bytes are a break, too. `chunks` counts how the content comes.
     """
 
-    def __init__(self, held: Held, *, clock: Clock, stall: float, ended: Callable[[Outcome], None]) -> None:
+    def __init__(
+        self,
+        held: Held,
+        *,
+        clock: Clock,
+        stall: float,
+        ended: Callable[[Outcome], None],
+        chunks: ChunkTimes,
+    ) -> None:
         self._connection = held.connection
         self._splitter = held.splitter
         self._meter = held.meter
@@ -61,6 +70,8 @@ class StreamBody:
         self._ended: Callable[[Outcome], None] | None = ended
         self._silence = 0.0
         self._size = 0
+        self._chunks = chunks
+        self._came(self._waiting, clock.monotonic())
 
     def __aiter__(self) -> Self:
         return self
@@ -92,12 +103,17 @@ class StreamBody:
             return self._break_off("api_error", INTERRUPTED)
         except TimeoutError:
             return self._break_off("timeout_error", STALLED)
-        self._silence += self._clock.monotonic() - asked
+        now = self._clock.monotonic()
+        self._silence += now - asked
+        self._came(events, now)
         self._size += len(chunk)
         released = self._release(events) if chunk else self._finish()
         if self._size > LARGEST_STREAM and self._ended is not None:
             return released + self._break_off("api_error", ENDLESS)
         return released
+
+    def _came(self, events: Sequence[Event], now: float) -> None:
+        self._chunks.came(now, sum(event.name == "content_block_delta" for event in events))
 
     @property
     def _patience(self) -> float:

@@ -1,6 +1,7 @@
 """What the inner ring asks of a connection to a Messages API."""
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from holdfast.wire.headers import Headers
@@ -10,12 +11,13 @@ TransportPhase = Literal["connect", "sent", "body"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamRequest:
-    """One HTTP request, ready to be sent as it is."""
+    """One HTTP request, ready to be sent as it is; `pieces` are a body that is sent while it comes in."""
 
     method: str
     path: str
     headers: Headers
     body: bytes = b""
+    pieces: AsyncIterator[bytes] | None = field(default=None, compare=False, repr=False)
 
 
 class TransportFailed(Exception):

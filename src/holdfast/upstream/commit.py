@@ -27,10 +27,11 @@ Found = asyncio.Future[Response | Unanswered]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlyCommit:
-    """Begins the answer to a streaming call when there has been no content for `after` seconds."""
+    """Begins the answer to a streaming call when there has been no content for `after` seconds; pings `every` so many."""
 
     send: Send
     after: float = 10.0
+    every: float = PING_EVERY
 
     async def __call__(self, call: Call) -> Response | Unanswered:
         """What `send` answers, or a stream that pings until it does; cancelling cancels it at once."""
@@ -42,13 +43,14 @@ class EarlyCommit:
         except BaseException:
             await finish(_forgo(ring, call))
             raise
-        return ring.result() if ring.done() else PendingBody(ring, call).response
+        return ring.result() if ring.done() else PendingBody(ring, call, self.every).response
 
 
 class PendingBody:
     """Pings until the real stream is there, then that stream; an `error` event if there is none to come."""
 
-    def __init__(self, ring: Found, call: Call) -> None:
+    def __init__(self, ring: Found, call: Call, every: float = PING_EVERY) -> None:
+        self._every = every
         self._ring = ring
         self._call = call
         self._pinged = False
@@ -91,7 +93,7 @@ class PendingBody:
 
     async def _is_pending(self) -> bool:
         """Wait for the next ping's time, or for the answer; raises what no client should be told."""
-        await asyncio.wait({self._ring}, timeout=PING_EVERY if self._pinged else 0)
+        await asyncio.wait({self._ring}, timeout=self._every if self._pinged else 0)
         if not self._ring.done():
             return True
         self._adopt()

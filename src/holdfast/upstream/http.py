@@ -42,12 +42,15 @@ class HttpClient:
     """One keep-alive pool per event loop, opened when first used, closed with its loop or by `aclose`.
 
     Answers come undecoded except for compression, which we do not ask for and undo when it comes unasked.
-    A proxy is taken from the environment. Raises `ConfigError` for an address that is none.
+    A proxy is taken from the environment, unless the address `is_here`. Raises `ConfigError` for an address that is none.
     """
 
-    def __init__(self, base_url: str, *, connect_timeout: float = CONNECT_TIMEOUT) -> None:
+    def __init__(
+        self, base_url: str, *, connect_timeout: float = CONNECT_TIMEOUT, is_here: bool = False
+    ) -> None:
         self._base_url = base_url.rstrip("/")
-        self._proxy = _proxy_for(_parsed(self._base_url))
+        url = _parsed(self._base_url)
+        self._proxy = None if is_here else _proxy_for(url)
         self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_timeout)
         self._pools: dict[asyncio.AbstractEventLoop, _Pool] = {}
 
@@ -58,7 +61,7 @@ class HttpClient:
             response = await session.request(
                 request.method,
                 url,
-                data=_payload(request.body),
+                data=_payload(request.body) if request.pieces is None else request.pieces,
                 headers=[(name.decode("ascii"), _text(value)) for name, value in to_raw(request.headers)],
                 allow_redirects=False,
             )

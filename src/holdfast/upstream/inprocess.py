@@ -108,6 +108,11 @@ class InProcessConnection:
         return None if self._task.cancelled() else self._task.exception()
 
     async def _receive(self) -> Message:
+        if self._request is not None and self._request.pieces is not None:
+            piece = await anext(self._request.pieces, None)
+            if piece is None:
+                self._request = None
+            return {"type": "http.request", "body": piece or b"", "more_body": piece is not None}
         if self._request is not None:
             body, self._request = self._request.body, None
             return {"type": "http.request", "body": body, "more_body": False}

@@ -7,7 +7,7 @@ from holdfast.clock import Clock
 from holdfast.policy.pacing import Mirror, Size
 from holdfast.policy.routing import Target
 from holdfast.wire.headers import Headers
-from holdfast.wire.limits import read_limits
+from holdfast.wire.limits import RateLimit, read_limits
 
 KEPT = 1_000
 """Mirrors kept: callers name models and bring keys, so the number must not be theirs to choose."""
@@ -43,6 +43,12 @@ class Pacing:
         with self._lock:
             mirror = self._mirrors.get(_place(target))
             return 0.0 if mirror is None else mirror.wait(size, now=self._clock.monotonic())
+
+    def left(self) -> dict[Place, tuple[RateLimit, ...]]:
+        """What is left of the limits of every place, by upstream, credential and model."""
+        with self._lock:
+            now = self._clock.monotonic()
+            return {place: mirror.left(now=now) for place, mirror in self._mirrors.items()}
 
     def sent(self, target: Target, size: Size) -> None:
         """A call of that size goes there now."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from holdfast.clock import Clock
 from holdfast.events import AttemptEnded, Observer
 from holdfast.identity import harmless
+from holdfast.policy.chunk_times import ChunkTimes
 from holdfast.policy.failure import Failure, Ruling
 from holdfast.policy.permit import Outcome
 from holdfast.policy.routing import Target
@@ -25,10 +26,12 @@ class Telling:
         self._began = clock.monotonic()
         self._first: float | None = None
         self._status: int | None = None
+        self.chunks = ChunkTimes()
 
     def answered(self, status: int) -> None:
         """Its whole answer, or the first content of a stream, is there."""
         self._first, self._status = self._since(), status
+        self.chunks.begin(self._clock.monotonic())
 
     def ended(self, outcome: Outcome) -> None:
         """It is over, without having failed before it began to answer."""
@@ -56,6 +59,7 @@ class Telling:
                     blame=blame,
                     duration_ms=self._since(),
                     first_ms=self._first,
+                    chunks=self.chunks.counts,
                 )
             )
 

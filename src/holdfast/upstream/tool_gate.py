@@ -29,16 +29,24 @@ APPROVE = "x-holdfast-approve"
 AT_ONCE = 10_000
 """Bytes of a request that are looked through in the event loop; longer ones go to a thread."""
 
+MOST = 1_000_000
+"""Characters of one conversation that are looked through for attacks, unless the settings say otherwise."""
+
 Flags = Callable[[str], bool]
 
 
 def gated(
-    send: Send, config: TaintConfig, clock: Clock, flags: Flags, observe: Observer = unobserved
+    send: Send,
+    config: TaintConfig,
+    clock: Clock,
+    flags: Flags,
+    observe: Observer = unobserved,
+    most: int = MOST,
 ) -> Send:
     """`send` itself if no call of a tool is looked at, so that it costs nothing."""
     if config.while_tainted == "off":
         return send
-    return ToolGate(send=send, config=config, clock=clock, flags=flags, observe=observe)
+    return ToolGate(send=send, config=config, clock=clock, flags=flags, observe=observe, most=most)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +55,8 @@ class ToolGate:
 
     To stand outside of the fallback and inside of the notices. It fails closed: an answer that cannot be read
     is not one that calls a tool to any client, and a stream that breaks off loses the calls that were not judged.
-    `flags` says of a text whether it surely is an attack; it is asked for the same text again and again.
+    `flags` says of a text whether it surely is an attack; it is asked for the same text again and again, of one
+    conversation for `most` characters. What comes behind them counts as an attack: nobody knows that it is none.
     """
 
     send: Send
@@ -55,6 +64,7 @@ class ToolGate:
     clock: Clock
     flags: Flags
     observe: Observer = unobserved
+    most: int = MOST
 
     async def __call__(self, call: Call) -> Response | Unanswered:
         """What `send` answers, without the calls of tools that must not be made; raises what it raises."""
@@ -136,7 +146,8 @@ class _Judge:
     @property
     def holds(self) -> bool:
         """Whether calls wait until they have been judged."""
-        return self._gate.config.holds_back and self._call.own_tools is None
+        own = self._call.own_tools
+        return self._gate.config.holds_back and (own is None or own.waits)
 
     @property
     def is_heavy(self) -> bool:
@@ -149,13 +160,13 @@ class _Judge:
         if not any(may_matter(one.tool, one.source, self._config) for one in asked):
             return Ruled()
         source = self._source()
-        taint = taint_of(source, gate.config, self._flags, heard)
+        taint = taint_of(source, gate.config, self._bounded(), heard)
         doubts = {at: found for at, one in enumerate(asked) if (found := self._doubt(one, taint)) is not None}
         approvals = self._approvals(source)
         approved = {at for at in doubts if approvals.cover(asked[at].tool, asked[at].source)}
         for at in doubts.keys() - approved:
             self._tell(asked[at], doubts[at])
-        if not self.holds or doubts.keys() <= approved:
+        if not self.holds or self._call.own_tools is not None or doubts.keys() <= approved:
             return Ruled()
         held = sorted(doubts.keys() - approved)
         self.held += [asked[at].tool for at in held]
@@ -163,8 +174,19 @@ class _Judge:
         text = "\n".join(self._said(asked[at], doubts[at], approvals, language) for at in held)
         return Ruled(frozenset(held), text)
 
-    def _flags(self, text: str) -> bool:
-        return self._gate.flags(unfenced(text))
+    def _bounded(self) -> Flags:
+        """Asks of each text in turn whether it is an attack, for as long as there were not too many characters."""
+        left = self._gate.most
+
+        def flags(text: str) -> bool:
+            nonlocal left
+            inside = unfenced(text)
+            # A text that is too long by itself is read at both ends, as long as nothing was read before.
+            is_near = left > 0 and (len(inside) <= left or left == self._gate.most)
+            left -= min(len(inside), left)
+            return not is_near or self._gate.flags(inside)
+
+        return flags
 
     def _doubt(self, one: Asked, taint: Taint) -> Doubt | None:
         return doubt(Wish(one.tool, one.input), taint, self._config)

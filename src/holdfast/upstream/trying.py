@@ -11,7 +11,7 @@ from holdfast.upstream.telling import Telling
 class Trying:
     """An attempt that begins now; `tried` is what the story of its call will know of it."""
 
-    __slots__ = ("_observe", "_telling", "answered", "ended", "tried")
+    __slots__ = ("_observe", "_telling", "answered", "chunks", "ended", "tried")
 
     def __init__(self, call: Call, target: Target, clock: Clock, observe: Observer) -> None:
         self.tried = Tried(
@@ -25,6 +25,7 @@ class Trying:
         self._telling = Telling(call.request_id, self.tried.number, target, clock, self._note)
         self.answered = self._telling.answered
         self.ended = self._telling.ended
+        self.chunks = self._telling.chunks
 
     def failed(self, failure: Failure, ruling: Ruling) -> None:
         """It failed before anything of it was released."""

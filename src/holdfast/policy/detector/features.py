@@ -73,24 +73,21 @@ class Features:
         windows: the stretches that were read.
         meaning_rows: window of each feature of meaning, each at most once.
         meanings: that feature.
-        grams: features of words and letters in the order of their places, the same for all windows.
-        firsts: for each window where its `grams` begin, one row for each sort of them.
-        lasts: where they end.
+        gram_rows: window of each feature of words and letters, each at most once: saying a thing again adds nothing.
+        grams: that feature.
     """
 
     windows: Windows
     hits: Hits
     meaning_rows: Positions
     meanings: Positions
-    grams: tuple[Positions, ...]
-    firsts: NDArray[np.int64]
-    lasts: NDArray[np.int64]
+    gram_rows: Positions
+    grams: Positions
 
     @property
-    def totals(self) -> NDArray[np.float64]:
+    def totals(self) -> NDArray[np.int64]:
         """How many grams each window has, at least 1."""
-        counts: NDArray[np.int64] = (self.lasts - self.firsts).sum(axis=0)
-        return np.maximum(counts, 1).astype(np.float64)
+        return np.maximum(np.bincount(self.gram_rows, minlength=len(self.windows.starts)), 1)
 
 
 def features(text: Letters, lexicon: Lexicon, *, width: int) -> Features:
@@ -99,15 +96,14 @@ def features(text: Letters, lexicon: Lexicon, *, width: int) -> Features:
     hits = lexicon.hits(text)
     places, found = _meanings(text, hits)
     rows, meanings = _by_window(places, found, windows)
-    sorts = tuple(_grams(text))
+    sorts = [_once(where, grams, windows) for where, grams in _grams(text)]
     return Features(
         windows=windows,
         hits=hits,
         meaning_rows=rows,
         meanings=meanings,
-        grams=tuple(grams for _, grams in sorts),
-        firsts=np.array([np.searchsorted(where, windows.starts) for where, _ in sorts]),
-        lasts=np.array([np.searchsorted(where, windows.ends) for where, _ in sorts]),
+        gram_rows=np.concatenate([rows for rows, _ in sorts]),
+        grams=np.concatenate([grams for _, grams in sorts]),
     )
 
 
@@ -210,3 +206,23 @@ def _grams(text: Letters) -> Iterator[tuple[Positions, Positions]]:
 
 def _gram(hashes: Hashes, sort: int) -> Positions:
     return (mixed(hashes ^ _SALTS[sort]) >> np.uint64(64 - GRAM_BITS)).astype(np.int64)
+
+
+def _once(places: Positions, grams: Positions, windows: Windows) -> tuple[Positions, Positions]:
+    """The windows and the grams in them, each once for each window."""
+    firsts, lasts = np.searchsorted(places, windows.starts), np.searchsorted(places, windows.ends)
+    counts = lasts - firsts
+    rows = np.repeat(np.arange(len(counts)), counts)
+    members = ranges(firsts, counts)
+    new = _earlier(grams)[members] < firsts[rows]
+    return rows[new], grams[members[new]]
+
+
+def _earlier(grams: Positions) -> Positions:
+    """For each gram where the same one stands last before it; -1 if nowhere."""
+    order = np.argsort(grams, kind="stable")
+    before, after = order[:-1], order[1:]
+    same = grams[before] == grams[after]
+    earlier = np.full(len(grams), -1, dtype=np.int64)
+    earlier[after[same]] = before[same]
+    return earlier

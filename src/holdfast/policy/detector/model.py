@@ -27,6 +27,8 @@ _DISGUISED = 0.2
 """What a reading that is not the plain one must score more: each further reading is a further chance to err."""
 _MOST = 0.8
 """Share of a text that a reading must cover to stand for all of it."""
+_SPREAD = 0.7
+"""Share of a text that is left of it when spread letters are joined, up to which it is nothing else."""
 _PLAIN: frozenset[ViewName] = frozenset(
     {"folded", "unescaped", "base64", "hex", "binary", "hidden", "rot13", "reversed", "joined"}
 )
@@ -151,12 +153,21 @@ class Model:
 def readings(views: Sequence[View], lexicon: Lexicon) -> tuple[View, ...]:
     """The views that are scored: not the text as it is; of a reading that undoes little, what is around that.
 
-    Words that run together are taken apart.
+    Words that run together are taken apart. Letters that are all spread out say nothing until they are joined.
     """
     folded = views[1]
     plain = [part for view in views[2:] if not view.loose for part in _changed(view, folded)]
-    runs = (run for view in (folded, *plain) for run in respaced(view, lexicon.words))
-    return (folded, *plain, *islice(runs, _RUNS))
+    if not any(_joins(view, folded) for view in views[2:]):
+        plain = [folded, *plain]
+    runs = (run for view in plain for run in respaced(view, lexicon.words))
+    return (*plain, *islice(runs, _RUNS))
+
+
+def _joins(view: View, folded: View) -> bool:
+    """Whether a view is all of the text, most of which was spread letters."""
+    if view.name != "joined" or len(view.text) > _SPREAD * len(folded.text):
+        return False
+    return view.origins[0] == folded.origins[0] and view.end == folded.end
 
 
 def _changed(view: View, folded: View) -> Iterator[View]:

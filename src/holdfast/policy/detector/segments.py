@@ -70,15 +70,25 @@ def _opened(words: frozenset[str], text: str) -> str | None:
 
 def _pieces(text: str, words: frozenset[str]) -> tuple[list[str], int]:
     """The text cut where known words begin and end, long words rather than many, and how many letters those have."""
+    endings = _endings(words)
     best = [0] * (len(text) + 1)
     taken = [0] * (len(text) + 1)
     for end in range(1, len(text) + 1):
         best[end] = best[end - 1]
-        for length in range(1, min(LONGEST_WORD, end) + 1):
-            worth = best[end - length] + length * length
-            if worth > best[end] and text[end - length : end] in words:
-                best[end], taken[end] = worth, length
+        for start in range(end - 1, max(end - LONGEST_WORD, 0) - 1, -1):
+            piece = text[start:end]
+            if piece not in endings:
+                break
+            worth = best[start] + (end - start) ** 2
+            if worth > best[end] and piece in words:
+                best[end], taken[end] = worth, end - start
     return _traced(text, taken)
+
+
+@lru_cache(maxsize=8)
+def _endings(words: frozenset[str]) -> frozenset[str]:
+    """What any word ends in: a longer piece is no word where a shorter one is no ending."""
+    return frozenset(word[start:] for word in words for start in range(len(word)))
 
 
 def _traced(text: str, taken: list[int]) -> tuple[list[str], int]:

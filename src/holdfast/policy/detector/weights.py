@@ -77,10 +77,7 @@ class Head:
         """The score of each window; above 0 is likelier an attack than not, as training saw them."""
         count = len(found.windows.starts)
         meaning = np.bincount(found.meaning_rows, self.meanings[found.meanings], minlength=count)
-        words = np.zeros(count)
-        for row, grams in enumerate(found.grams):
-            sums = np.concatenate([[0.0], np.cumsum(self.grams[grams], dtype=np.float64)])
-            words += sums[found.lasts[row]] - sums[found.firsts[row]]
+        words = np.bincount(found.gram_rows, self.grams[found.grams], minlength=count)
         return self.bias + meaning + words / np.sqrt(found.totals)
 
 

@@ -61,7 +61,7 @@ def _age(book: PriceBook, day: date) -> Iterator[Finding]:
             code="book_old",
             sentence=Sentence(
                 f"the price book is {age} days old (of {book.as_of}); update holdfast to get a newer one",
-                ko=f"가격표가 {age}일 전({book.as_of}) 것입니다. holdfast를 업데이트해 새 가격표를 받으세요",
+                ko=f"요금표가 {age}일 전({book.as_of}) 것입니다. holdfast를 업데이트해 새 요금표를 받으세요",
             ),
         )
 

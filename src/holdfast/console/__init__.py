@@ -1,0 +1,1 @@
+"""Door: the operator, with a browser."""
