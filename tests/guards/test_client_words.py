@@ -8,7 +8,7 @@ from holdfast.policy.client_words import PASSAGES, without_client_words
 NOTIFICATION = (
     "<system-reminder>\n" + PASSAGES[0] + "\n<task-notification>\n<task-id>a8ac3f95b7a733a8f</task-id>\n"
     "<tool-use-id>toolu_01HUYEW4GJjnZWgErYeKQ8of</tool-use-id>\n"
-    "<output-file>/tmp/claude-0/work/tasks/a8ac3f95b7a733a8f.output</output-file>\n<status>completed</status>\n"
+    "<output-file>/tmp/tasks/a8ac3f95b7a733a8f.output</output-file>\n<status>completed</status>\n"
     '<summary>Agent "read" finished</summary>\n<note>A task-notification fires each time this agent stops with no '
     "live background children of its own. The user can send it another message and resume it, so the same task-id may "
     "notify more than once.</note>\n<result>{}</result>\n<usage><subagent_tokens>8896</subagent_tokens>"
